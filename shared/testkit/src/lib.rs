@@ -1,0 +1,20 @@
+//! What the tests of several crates need: fake upstreams that can be slow, hang and die, processes
+//! that end with the test, and waiting for conditions instead of sleeping.
+//!
+//! For tests only: errors are panics that say what was expected.
+
+mod feature;
+mod folder;
+mod ports;
+mod process;
+mod proxy;
+mod serve;
+mod wait;
+
+pub use feature::FakeFeature;
+pub use folder::TestFolder;
+pub use ports::{free_port, free_ports};
+pub use process::Process;
+pub use proxy::{Mode, Proxy};
+pub use serve::{FakeServer, channel, is_serving, wait_until_serving};
+pub use wait::wait_until;
