@@ -1,0 +1,191 @@
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
+
+use tributary_domain::{Behaviour, Gender, Item, ItemId, Timestamp, UserContext, UserId};
+
+use super::record::Affinity;
+
+/// Imagined items that draw rates towards their average.
+const PRIOR: f64 = 4.0;
+const DAY_MS: f64 = 86_400_000.0;
+
+/// A user as the models see one: profile, recent items and taste, worked out once a request.
+#[derive(Debug, Clone, Default)]
+pub struct UserView {
+    pub(super) user: Option<UserId>,
+    pub(super) age: Option<u8>,
+    pub(super) gender: Option<Gender>,
+    pub(super) occupation: String,
+    /// Oldest first by the last engagement, each item once.
+    pub(super) items: Vec<u64>,
+    pub(super) liked: Vec<u64>,
+    pub(super) hidden: Vec<u64>,
+    genres: HashMap<String, Taste>,
+    /// Liked items with a tag.
+    tags: HashMap<String, f64>,
+    /// Items of a creator.
+    creators: HashMap<u64, f64>,
+    /// Sum and number of the years of liked items, or of all where none is liked.
+    years: (f64, f64),
+    last: Option<Timestamp>,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Taste {
+    watched: f64,
+    liked: f64,
+}
+
+impl UserView {
+    /// Reads a context. `lookup` gives the attributes of the items in its history; items that it
+    /// does not know count in lengths only.
+    ///
+    /// The view depends on how many behaviours the context holds: training has to cut contexts to
+    /// the length that the feature service keeps.
+    pub fn new(context: &UserContext, lookup: &dyn Fn(ItemId) -> Option<Arc<Item>>) -> Self {
+        let profile = context.profile.as_ref();
+        let behaviours = &context.behaviours;
+        let mut view = Self {
+            user: Some(context.user),
+            age: profile.and_then(|profile| profile.age),
+            gender: profile.and_then(|profile| profile.gender),
+            occupation: profile.map(|profile| profile.occupation.clone()).unwrap_or_default(),
+            items: latest_of_each(behaviours, |behaviour| behaviour.action.is_engagement()),
+            liked: latest_of_each(behaviours, |behaviour| behaviour.action.is_liking()),
+            hidden: latest_of_each(behaviours, |behaviour| {
+                behaviour.action == tributary_domain::Action::Hide
+            }),
+            last: behaviours.last().map(|behaviour| behaviour.time),
+            ..Self::default()
+        };
+        let liked: HashSet<u64> = view.liked.iter().copied().collect();
+        for id in view.items.clone() {
+            if let Some(item) = lookup(ItemId(id)) {
+                view.taste(&item, liked.contains(&id));
+            }
+        }
+        view
+    }
+
+    fn taste(&mut self, item: &Item, liked: bool) {
+        let like = if liked { 1.0 } else { 0.0 };
+        for genre in &item.genres {
+            let taste = entry(&mut self.genres, genre);
+            taste.watched += 1.0;
+            taste.liked += like;
+        }
+        if liked {
+            item.tags.iter().for_each(|tag| *entry(&mut self.tags, tag) += 1.0);
+        }
+        if let Some(creator) = item.creator {
+            *self.creators.entry(creator).or_default() += 1.0;
+        }
+        if let Some(year) = item.year.filter(|_| liked || self.liked.is_empty()) {
+            self.years.0 += f64::from(year);
+            self.years.1 += 1.0;
+        }
+    }
+
+    /// Items in the history.
+    pub fn history_length(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Liked items an item of the history, drawn towards one half; `None` without a history.
+    pub(super) fn like_rate(&self) -> Option<f64> {
+        let (items, liked) = (to_number(self.items.len()), to_number(self.liked.len()));
+        (items > 0.0).then(|| (liked + PRIOR / 2.0) / (items + PRIOR))
+    }
+
+    /// What connects the user with an item.
+    pub(super) fn affinity(&self, item: &Item) -> Affinity {
+        let genres = self.genre_affinity(item);
+        Affinity {
+            genre_liked: genres.map(|genres| genres.0),
+            genre_watched: genres.map(|genres| genres.1),
+            genre_like_rate: genres.map(|genres| genres.2),
+            tags: self.tag_affinity(item),
+            creator: self.creator_affinity(item),
+            year_distance: self.year_distance(item),
+            days_since_created: self.days_since_created(item),
+        }
+    }
+
+    /// Means over the item's genres: share of the liked items with the genre, share of all items
+    /// with it, and rate of liking in it.
+    fn genre_affinity(&self, item: &Item) -> Option<(f64, f64, f64)> {
+        let average = self.like_rate()?;
+        if item.genres.is_empty() {
+            return None;
+        }
+        let (items, liked) = (to_number(self.items.len()), to_number(self.liked.len()).max(1.0));
+        let mut sums = (0.0, 0.0, 0.0);
+        for genre in &item.genres {
+            let taste = self.genres.get(genre).copied().unwrap_or_default();
+            sums.0 += taste.liked / liked;
+            sums.1 += taste.watched / items;
+            sums.2 += (taste.liked + PRIOR * average) / (taste.watched + PRIOR);
+        }
+        let count = to_number(item.genres.len());
+        Some((sums.0 / count, sums.1 / count, sums.2 / count))
+    }
+
+    /// The mean over the item's tags of the share of liked items with the tag.
+    fn tag_affinity(&self, item: &Item) -> Option<f64> {
+        if self.tags.is_empty() || item.tags.is_empty() {
+            return None;
+        }
+        let liked = to_number(self.liked.len()).max(1.0);
+        let shares = item.tags.iter().filter_map(|tag| self.tags.get(tag)).sum::<f64>() / liked;
+        Some(shares / to_number(item.tags.len()))
+    }
+
+    /// The share of the history's items that are by the item's creator.
+    fn creator_affinity(&self, item: &Item) -> Option<f64> {
+        let items = to_number(self.items.len());
+        let count = self.creators.get(&item.creator?).copied().unwrap_or(0.0);
+        (items > 0.0).then(|| count / items)
+    }
+
+    /// Years between the item and the mean of the user's.
+    fn year_distance(&self, item: &Item) -> Option<f64> {
+        let (sum, count) = self.years;
+        let year = f64::from(item.year?);
+        (count > 0.0).then(|| (year - sum / count).abs())
+    }
+
+    /// Days from the item's creation to the user's last behaviour.
+    fn days_since_created(&self, item: &Item) -> Option<f64> {
+        let milliseconds = self.last?.0.saturating_sub(item.created?.0);
+        Some(to_span(milliseconds) / DAY_MS)
+    }
+}
+
+/// Items of the behaviours that qualify, each once, oldest first by its last such behaviour.
+fn latest_of_each(behaviours: &[Behaviour], qualifies: impl Fn(&Behaviour) -> bool) -> Vec<u64> {
+    let mut taken = HashSet::new();
+    let newest_first = behaviours.iter().rev().filter(|behaviour| qualifies(behaviour));
+    let ids = newest_first.map(|behaviour| behaviour.item.0).filter(|id| taken.insert(*id));
+    let mut ids: Vec<u64> = ids.collect();
+    ids.reverse();
+    ids
+}
+
+fn entry<'a, T: Default>(map: &'a mut HashMap<String, T>, name: &str) -> &'a mut T {
+    if !map.contains_key(name) {
+        map.insert(name.to_owned(), T::default());
+    }
+    map.get_mut(name).expect("it was inserted where it was not there")
+}
+
+/// Lengths of lists in memory are far below 2^53.
+pub(super) fn to_number(length: usize) -> f64 {
+    length as f64
+}
+
+/// Spans beyond 2^53 ms lose their last digits.
+fn to_span(milliseconds: i64) -> f64 {
+    milliseconds as f64
+}
