@@ -1,0 +1,165 @@
+//! Nearest items by inner product: exact for small catalogues, a graph (usearch) for large ones.
+
+mod exact;
+mod graph;
+mod table;
+
+use std::collections::HashMap;
+
+use ndarray::{Array2, ArrayView1, ArrayView2};
+use serde::{Deserialize, Serialize};
+use tributary_domain::{ItemId, Scored};
+
+use self::graph::Graph;
+pub use self::table::ItemVectors;
+
+/// How vectors are indexed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct VectorConfig {
+    /// Catalogues with fewer items are searched exactly.
+    pub exact_below: usize,
+    /// Neighbours of a node of the graph.
+    pub connectivity: usize,
+    /// Nodes looked at while inserting.
+    pub expansion_add: usize,
+    /// Nodes looked at while searching.
+    pub expansion_search: usize,
+    /// How many searches of the graph run at once, the others wait; 0 for one a core.
+    pub concurrency: usize,
+}
+
+impl Default for VectorConfig {
+    fn default() -> Self {
+        Self {
+            exact_below: 50_000,
+            connectivity: 16,
+            expansion_add: 128,
+            expansion_search: 256,
+            concurrency: 0,
+        }
+    }
+}
+
+/// Why vectors could not be indexed or searched.
+#[derive(Debug, thiserror::Error)]
+pub enum VectorError {
+    #[error("{ids} item ids for {vectors} vectors")]
+    Lengths { ids: usize, vectors: usize },
+    #[error("item {item} has two vectors")]
+    Repeated { item: ItemId },
+    #[error("the vector of item {item} holds a number that is not finite")]
+    NotFinite { item: ItemId },
+    #[error("query of {found} dimensions for vectors of {expected}")]
+    Dimensions { expected: usize, found: usize },
+    #[error("query holds a number that is not finite")]
+    QueryNotFinite,
+    #[error("vector graph failed to {step}")]
+    Graph { step: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
+}
+
+/// Item vectors, searchable. Immutable, and safe to search from any number of threads.
+pub struct VectorIndex {
+    ids: Vec<ItemId>,
+    /// [items, dimensions], row-major.
+    vectors: Array2<f32>,
+    rows: HashMap<ItemId, usize>,
+    graph: Option<Graph>,
+}
+
+impl VectorIndex {
+    /// Indexes `vectors` [items, dimensions]. The graph is built by one thread, since only then
+    /// the same vectors always give the same graph and so the same lists.
+    pub fn build(
+        ids: Vec<ItemId>,
+        vectors: Array2<f32>,
+        config: &VectorConfig,
+    ) -> Result<Self, VectorError> {
+        if ids.len() != vectors.nrows() {
+            return Err(VectorError::Lengths { ids: ids.len(), vectors: vectors.nrows() });
+        }
+        let vectors = vectors.as_standard_layout().into_owned();
+        let rows = number_rows(&ids, vectors.view())?;
+        let graph = (ids.len() >= config.exact_below)
+            .then(|| Graph::build(vectors.view(), config))
+            .transpose()?;
+        Ok(Self { ids, vectors, rows, graph })
+    }
+
+    /// The `size` items with the largest inner product with `query` that `skip` lets pass; fewer
+    /// only where fewer are left.
+    pub fn search(
+        &self,
+        query: &[f32],
+        size: usize,
+        skip: &dyn Fn(ItemId) -> bool,
+    ) -> Result<Vec<Scored>, VectorError> {
+        self.check_query(query)?;
+        if let Some(graph) = &self.graph {
+            let rows = graph.search(query, size, &|row| !skip(self.ids[row]))?;
+            if rows.len() >= size.min(self.ids.len()) {
+                return Ok(exact::best_of(self, query, rows, size));
+            }
+        }
+        let allowed = (0..self.ids.len()).filter(|row| !skip(self.ids[*row]));
+        Ok(exact::best_of(self, query, allowed, size))
+    }
+
+    fn check_query(&self, query: &[f32]) -> Result<(), VectorError> {
+        let expected = self.dimensions();
+        if query.len() != expected {
+            return Err(VectorError::Dimensions { expected, found: query.len() });
+        }
+        // A query that is not a number would be answered with arbitrary items.
+        if !query.iter().all(|value| value.is_finite()) {
+            return Err(VectorError::QueryNotFinite);
+        }
+        Ok(())
+    }
+
+    /// The vector of an item.
+    pub fn get(&self, item: ItemId) -> Option<ArrayView1<'_, f32>> {
+        self.rows.get(&item).map(|row| self.vectors.row(*row))
+    }
+
+    /// The indexed items, in the order of the vectors.
+    pub fn ids(&self) -> &[ItemId] {
+        &self.ids
+    }
+
+    pub fn len(&self) -> usize {
+        self.ids.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ids.is_empty()
+    }
+
+    pub fn dimensions(&self) -> usize {
+        self.vectors.ncols()
+    }
+
+    /// True where searches are exact.
+    pub fn is_exact(&self) -> bool {
+        self.graph.is_none()
+    }
+}
+
+fn number_rows(
+    ids: &[ItemId],
+    vectors: ArrayView2<'_, f32>,
+) -> Result<HashMap<ItemId, usize>, VectorError> {
+    let mut rows = HashMap::with_capacity(ids.len());
+    for (row, item) in ids.iter().enumerate() {
+        if rows.insert(*item, row).is_some() {
+            return Err(VectorError::Repeated { item: *item });
+        }
+        if !vectors.row(row).iter().all(|value| value.is_finite()) {
+            return Err(VectorError::NotFinite { item: *item });
+        }
+    }
+    Ok(rows)
+}
+
+#[cfg(test)]
+mod tests;
