@@ -1,0 +1,178 @@
+//! The clockwork of a channel that follows the feature service's logs.
+
+mod revision;
+
+use std::{
+    future::Future,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
+
+use serde::Deserialize;
+use tokio::{sync::Notify, task, time};
+use tributary_domain::{FieldError, ItemChange};
+use tributary_runtime::Health;
+
+use self::revision::Revision;
+use crate::RecallError;
+
+/// How soon changes show.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LiveConfig {
+    /// The least time between two publications; each takes in all changes since the one before.
+    #[serde(with = "humantime_serde")]
+    pub publish: Duration,
+    /// How often ordinary changes may renew the cached lists. What is deleted or hidden renews
+    /// them at once.
+    #[serde(with = "humantime_serde")]
+    pub renew: Duration,
+}
+
+impl Default for LiveConfig {
+    fn default() -> Self {
+        Self { publish: Duration::from_millis(100), renew: Duration::from_secs(10) }
+    }
+}
+
+impl LiveConfig {
+    /// Refuses values that break the promise that a change shows within a second, naming the key
+    /// inside this section.
+    pub fn check(&self) -> Result<(), FieldError> {
+        match self.publish <= Duration::from_millis(500) {
+            true => Ok(()),
+            false => Err(FieldError::new("publish", "more than 500ms: changes must show in 1s")),
+        }
+    }
+}
+
+/// Ties together the sinks, which take changes in, the publication, which makes them visible, and
+/// the requests, which are let in once the logs are caught up with.
+#[derive(Debug)]
+pub struct Live {
+    publish: Duration,
+    revision: Revision,
+    signal: Notify,
+    withdrawn: AtomicBool,
+    open: AtomicBool,
+}
+
+impl Live {
+    pub fn new(config: &LiveConfig) -> Self {
+        Self {
+            publish: config.publish,
+            revision: Revision::new(config.renew),
+            signal: Notify::new(),
+            withdrawn: AtomicBool::new(false),
+            open: AtomicBool::new(false),
+        }
+    }
+
+    /// Changes were taken in.
+    pub fn changed(&self) {
+        self.signal.notify_one();
+    }
+
+    /// Changes of the catalogue were taken in.
+    pub fn items_changed(&self, changes: &[ItemChange]) {
+        match changes.iter().any(withdraws) {
+            true => self.withdrawn(),
+            false => self.changed(),
+        }
+    }
+
+    /// Changes were taken in that take items away.
+    pub fn withdrawn(&self) {
+        self.withdrawn.store(true, Ordering::Release);
+        self.signal.notify_one();
+    }
+
+    /// The channel's revision.
+    pub fn revision(&self) -> u64 {
+        self.revision.current()
+    }
+
+    /// Refuses requests until the logs have been caught up with for the first time: an answer from
+    /// half a catalogue would look like a good one.
+    pub fn admit(&self) -> Result<(), RecallError> {
+        match self.open.load(Ordering::Acquire) {
+            true => Ok(()),
+            false => Err(RecallError::CATCHING_UP),
+        }
+    }
+
+    /// Publishes changes as they come; once `caught_up` ends, lets requests in and tells `health`.
+    /// `publish` runs on a blocking thread. Never ends.
+    pub async fn run<P>(&self, publish: P, caught_up: impl Future<Output = ()>, health: &Health)
+    where
+        P: Fn() + Clone + Send + 'static,
+    {
+        let opening = async {
+            caught_up.await;
+            self.publish(publish.clone()).await;
+            self.open.store(true, Ordering::Release);
+            health.ready();
+        };
+        futures::join!(self.keep_publishing(&publish), opening);
+    }
+
+    async fn keep_publishing<P: Fn() + Clone + Send + 'static>(&self, publish: &P) {
+        loop {
+            self.signal.notified().await;
+            self.publish(publish.clone()).await;
+            time::sleep(self.publish).await;
+        }
+    }
+
+    async fn publish(&self, publish: impl FnOnce() + Send + 'static) {
+        // Taken before: a withdrawal that comes later may miss this publication.
+        let withdrawn = self.withdrawn.swap(false, Ordering::AcqRel);
+        if let Err(error) = task::spawn_blocking(publish).await {
+            tracing::error!(%error, "publishing changes failed");
+        }
+        // Raised after: lists computed for the new revision must come from what is published.
+        match withdrawn {
+            true => self.revision.withdrawn(),
+            false => self.revision.changed(),
+        }
+    }
+}
+
+fn withdraws(change: &ItemChange) -> bool {
+    match change {
+        ItemChange::Upserted(item) => item.hidden,
+        ItemChange::Deleted(_) => true,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    fn live() -> Live {
+        let hour = Duration::from_hours(1);
+        Live::new(&LiveConfig { publish: Duration::ZERO, renew: hour })
+    }
+
+    #[tokio::test]
+    async fn a_withdrawal_shows_in_the_revision_only_once_it_is_published() {
+        let live = Arc::new(live());
+        live.withdrawn();
+        assert_eq!(live.revision(), 0);
+        let seen = Arc::new(Mutex::new(None));
+        let (during, watched) = (Arc::clone(&seen), Arc::clone(&live));
+        live.publish(move || *during.lock().unwrap() = Some(watched.revision())).await;
+        assert_eq!(*seen.lock().unwrap(), Some(0));
+        assert_eq!(live.revision(), 1);
+        live.changed();
+        live.publish(|| {}).await;
+        assert_eq!(live.revision(), 1);
+    }
+
+    #[test]
+    fn requests_are_refused_before_the_logs_are_caught_up_with() {
+        assert!(matches!(live().admit(), Err(RecallError::NotReady(_))));
+    }
+}
