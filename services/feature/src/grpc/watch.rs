@@ -1,0 +1,148 @@
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use tokio::{sync::watch, time};
+use tonic::{Response, metadata::MetadataValue};
+use tributary_domain::{ItemChange, gender_to_wire};
+use tributary_mesh::status;
+use tributary_proto::{entity::v1 as entity, feature::v1 as wire};
+
+use super::{Messages, Service};
+use crate::{
+    FeatureError, Store, StoreError, metrics,
+    store::{Heads, LoggedEvent, Page},
+};
+
+/// Response metadata of a stream: the store's name. Where it differs from that of an earlier
+/// stream, the store was replaced, and what was built from the earlier one is to be forgotten.
+pub const STORE_METADATA: &str = "x-tributary-store";
+
+/// One of the two logs.
+pub(super) trait Log: Send + 'static {
+    const NAME: &'static str;
+    type Entry: Send;
+    type Message: Send;
+
+    fn page(
+        store: &Store,
+        after: u64,
+    ) -> impl Future<Output = Result<Page<Self::Entry>, StoreError>> + Send;
+    fn head(heads: &Heads) -> u64;
+    fn message(page: Page<Self::Entry>) -> Self::Message;
+}
+
+pub(super) struct Items;
+
+impl Log for Items {
+    const NAME: &'static str = "items";
+    type Entry = ItemChange;
+    type Message = wire::WatchItemsResponse;
+
+    async fn page(store: &Store, after: u64) -> Result<Page<ItemChange>, StoreError> {
+        store.item_changes(after).await
+    }
+
+    fn head(heads: &Heads) -> u64 {
+        heads.items
+    }
+
+    fn message(page: Page<ItemChange>) -> wire::WatchItemsResponse {
+        let changes = page
+            .entries
+            .into_iter()
+            .map(|(sequence, change)| wire::ItemChange { sequence, change: Some(change.into()) });
+        wire::WatchItemsResponse { changes: changes.collect(), head: page.head }
+    }
+}
+
+pub(super) struct Events;
+
+impl Log for Events {
+    const NAME: &'static str = "events";
+    type Entry = LoggedEvent;
+    type Message = wire::WatchEventsResponse;
+
+    async fn page(store: &Store, after: u64) -> Result<Page<LoggedEvent>, StoreError> {
+        store.events(after).await
+    }
+
+    fn head(heads: &Heads) -> u64 {
+        heads.events
+    }
+
+    fn message(page: Page<LoggedEvent>) -> wire::WatchEventsResponse {
+        let events = page.entries.into_iter().map(|(sequence, logged)| wire::LoggedEvent {
+            sequence,
+            event: Some(entity::Event::from(logged.event)),
+            user_age: logged.age.map_or(0, u32::from),
+            user_gender: gender_to_wire(logged.gender).into(),
+        });
+        wire::WatchEventsResponse {
+            events: events.collect(),
+            head: page.head,
+            truncated: page.truncated,
+        }
+    }
+}
+
+/// The log after a sequence number, then what is new as it comes, until the service drains. The
+/// next page is read when the last one was taken, so a slow follower holds one page and no more.
+pub(super) fn stream<L: Log>(service: &Service, after: u64) -> Response<Messages<L::Message>> {
+    let follower = Follower {
+        heads: service.store.heads(),
+        store: service.store.clone(),
+        cursor: after,
+        first: true,
+        due: true,
+        heartbeat: service.heartbeat,
+        _counted: metrics::Watcher::of(L::NAME),
+    };
+    let pages = stream::try_unfold(follower, Follower::next::<L>);
+    let messages = pages.map(|page| page.map(L::message).map_err(|error| status(&error)));
+    let messages = messages.take_until(service.shutdown.clone().cancelled_owned());
+    let mut response: Response<Messages<L::Message>> = Response::new(Box::pin(messages));
+    let name = MetadataValue::try_from(service.store.name()).expect("the name is a number in hex");
+    response.metadata_mut().insert(STORE_METADATA, name);
+    response
+}
+
+struct Follower {
+    store: Store,
+    heads: watch::Receiver<Heads>,
+    /// The last entry sent.
+    cursor: u64,
+    /// Nothing was sent yet.
+    first: bool,
+    /// The next page is sent even if it is empty.
+    due: bool,
+    heartbeat: Duration,
+    _counted: metrics::Watcher,
+}
+
+impl Follower {
+    async fn next<L: Log>(mut self) -> Result<Option<(Page<L::Entry>, Self)>, FeatureError> {
+        loop {
+            let page = L::page(&self.store, self.cursor).await?;
+            if page.truncated && !self.first {
+                return Err(FeatureError::Overtaken { log: L::NAME, after: self.cursor });
+            }
+            self.first = false;
+            if let Some((last, _)) = page.entries.last() {
+                self.cursor = *last;
+                // The log's last numbers may be gone with a deleted user. An empty page then tells
+                // the follower at once that there is no more.
+                self.due = page.complete && *last < page.head;
+                return Ok(Some((page, self)));
+            }
+            if std::mem::take(&mut self.due) {
+                return Ok(Some((page, self)));
+            }
+            let moved = self.heads.wait_for(|heads| L::head(heads) > page.head);
+            match time::timeout(self.heartbeat, moved).await {
+                Ok(Ok(_heads)) => {}
+                Ok(Err(_closed)) => return Ok(None),
+                Err(_elapsed) => self.due = true,
+            }
+        }
+    }
+}

@@ -1,0 +1,295 @@
+//! Records of more than one value as bytes. The first byte is the record's format.
+
+use tributary_domain::{
+    Action, Behaviour, FieldError, Gender, Item, ItemId, Timestamp, UserId, UserProfile,
+};
+
+use crate::{
+    codec::{Corrupt, Decoder, Encoder},
+    exposure::{Contact, Exposure},
+    history::History,
+};
+
+const FORMAT: u8 = 1;
+
+pub(super) fn encode_item(item: &Item) -> Vec<u8> {
+    let Item { id: _, title, text, creator, tags, genres, year, minimum_age, hidden, created } =
+        item;
+    let mut record = Encoder::new(FORMAT);
+    record.text(title);
+    record.text(text);
+    record.option(*creator, Encoder::u64);
+    record.texts(tags);
+    record.texts(genres);
+    record.option(*year, Encoder::u16);
+    record.u8(*minimum_age);
+    record.u8(u8::from(*hidden));
+    record.option(created.map(|time| time.0), Encoder::i64);
+    record.finish()
+}
+
+pub(super) fn decode_item(id: ItemId, bytes: &[u8]) -> Result<Item, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let item = Item {
+        id,
+        title: record.text()?,
+        text: record.text()?,
+        creator: record.option(Decoder::u64)?,
+        tags: record.texts()?,
+        genres: record.texts()?,
+        year: record.option(Decoder::u16)?,
+        minimum_age: record.u8()?,
+        hidden: record.flag()?,
+        created: record.option(Decoder::i64)?.map(Timestamp),
+    };
+    record.finish()?;
+    Ok(item)
+}
+
+pub(super) fn encode_profile(profile: &UserProfile) -> Vec<u8> {
+    let UserProfile { id: _, age, gender, occupation, blocked_creators, blocked_tags } = profile;
+    let mut record = Encoder::new(FORMAT);
+    record.option(*age, Encoder::u8);
+    record.u8(gender_code(*gender));
+    record.text(occupation);
+    record.length(blocked_creators.len());
+    blocked_creators.iter().for_each(|creator| record.u64(*creator));
+    record.texts(blocked_tags);
+    record.finish()
+}
+
+pub(super) fn decode_profile(id: UserId, bytes: &[u8]) -> Result<UserProfile, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let profile = UserProfile {
+        id,
+        age: record.option(Decoder::u8)?,
+        gender: gender_of(record.u8()?)?,
+        occupation: record.text()?,
+        blocked_creators: (0..record.length(8)?).map(|_| record.u64()).collect::<Result<_, _>>()?,
+        blocked_tags: record.texts()?,
+    };
+    record.finish()?;
+    Ok(profile)
+}
+
+/// The history together with the user's version.
+pub(super) fn encode_history(version: u64, history: &History) -> Vec<u8> {
+    let mut record = Encoder::new(FORMAT);
+    record.u64(version);
+    record.length(history.behaviours().len());
+    let mut before = 0;
+    for Behaviour { item, action, time, dwell_ms } in history.behaviours() {
+        record.small(item.0);
+        record.u8(action_code(*action));
+        record.near(before, time.0);
+        record.small(*dwell_ms);
+        before = time.0;
+    }
+    record.finish()
+}
+
+pub(super) fn decode_history(bytes: &[u8]) -> Result<(u64, History), Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let version = record.u64()?;
+    let length = record.length(4)?;
+    let mut behaviours = Vec::with_capacity(length);
+    let mut before = Timestamp(0);
+    for _ in 0..length {
+        let behaviour = decode_behaviour(&mut record, before)?;
+        before = behaviour.time;
+        behaviours.push(behaviour);
+    }
+    record.finish()?;
+    let history = History::from_behaviours(behaviours).ok_or_else(|| disorder("behaviours"))?;
+    Ok((version, history))
+}
+
+fn decode_behaviour(record: &mut Decoder<'_>, before: Timestamp) -> Result<Behaviour, Corrupt> {
+    Ok(Behaviour {
+        item: ItemId(record.small()?),
+        action: action_of(record.u8()?)?,
+        time: Timestamp(record.near(before.0)?),
+        dwell_ms: record.small()?,
+    })
+}
+
+pub(super) fn encode_exposure(exposure: &Exposure) -> Vec<u8> {
+    let mut record = Encoder::new(FORMAT);
+    record.length(exposure.contacts().len());
+    let (mut item_before, mut last_before) = (0, 0);
+    for Contact { item, last, shown, acted } in exposure.contacts() {
+        record.small(item.0.wrapping_sub(item_before));
+        record.near(last_before, last.0);
+        record.small((u32::from(*shown) << 1) | u32::from(*acted));
+        (item_before, last_before) = (item.0, last.0);
+    }
+    record.finish()
+}
+
+pub(super) fn decode_exposure(bytes: &[u8]) -> Result<Exposure, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let length = record.length(3)?;
+    let mut contacts = Vec::with_capacity(length);
+    let (mut item, mut last) = (ItemId(0), Timestamp(0));
+    for _ in 0..length {
+        let contact = decode_contact(&mut record, item, last)?;
+        (item, last) = (contact.item, contact.last);
+        contacts.push(contact);
+    }
+    record.finish()?;
+    Exposure::from_contacts(contacts).ok_or_else(|| disorder("contacts"))
+}
+
+fn decode_contact(
+    record: &mut Decoder<'_>,
+    item_before: ItemId,
+    last_before: Timestamp,
+) -> Result<Contact, Corrupt> {
+    let item = item_before.0.wrapping_add(record.small()?);
+    let last = record.near(last_before.0)?;
+    let shown_and_acted: u32 = record.small()?;
+    Ok(Contact {
+        item: ItemId(item),
+        last: Timestamp(last),
+        shown: u16::try_from(shown_and_acted >> 1).map_err(|_| Corrupt::Number)?,
+        acted: shown_and_acted & 1 == 1,
+    })
+}
+
+fn disorder(list: &str) -> Corrupt {
+    FieldError::new(list, "out of order").into()
+}
+
+// The numbers below are on disk: never change one, only add.
+
+pub(super) fn action_code(action: Action) -> u8 {
+    match action {
+        Action::Impression => 1,
+        Action::Click => 2,
+        Action::View => 3,
+        Action::Bookmark => 4,
+        Action::Share => 5,
+        Action::Hide => 6,
+    }
+}
+
+pub(super) fn action_of(code: u8) -> Result<Action, Corrupt> {
+    let known = Action::ALL.into_iter().find(|action| action_code(*action) == code);
+    known.ok_or_else(|| FieldError::new("action", code).into())
+}
+
+pub(super) fn gender_code(gender: Option<Gender>) -> u8 {
+    match gender {
+        None => 0,
+        Some(Gender::Female) => 1,
+        Some(Gender::Male) => 2,
+        Some(Gender::Other) => 3,
+    }
+}
+
+pub(super) fn gender_of(code: u8) -> Result<Option<Gender>, Corrupt> {
+    let all = [None, Some(Gender::Female), Some(Gender::Male), Some(Gender::Other)];
+    let known = all.into_iter().find(|gender| gender_code(*gender) == code);
+    known.ok_or_else(|| FieldError::new("gender", code).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn items() -> impl Strategy<Value = Item> {
+        let texts = || prop::collection::vec(".{0,8}", 0..4);
+        let numbers = (any::<Option<u64>>(), any::<Option<u16>>(), any::<Option<i64>>());
+        (".{0,40}", ".{0,40}", texts(), texts(), numbers, 0_u8..=120, any::<bool>()).prop_map(
+            |(title, text, tags, genres, (creator, year, created), minimum_age, hidden)| Item {
+                id: ItemId(7),
+                title,
+                text,
+                creator,
+                tags,
+                genres,
+                year,
+                minimum_age,
+                hidden,
+                created: created.map(Timestamp),
+            },
+        )
+    }
+
+    fn contacts() -> impl Strategy<Value = Exposure> {
+        let contact = (any::<i64>(), any::<u16>(), any::<bool>());
+        prop::collection::btree_map(any::<u64>(), contact, 0..40).prop_map(|rows| {
+            let contacts = rows.into_iter().map(|(item, (last, shown, acted))| Contact {
+                item: ItemId(item),
+                last: Timestamp(last),
+                shown,
+                acted,
+            });
+            Exposure::from_contacts(contacts.collect()).unwrap()
+        })
+    }
+
+    fn histories() -> impl Strategy<Value = History> {
+        let row = (any::<u64>(), 0..Action::ALL.len(), any::<i64>(), any::<u32>());
+        prop::collection::vec(row, 0..40).prop_map(|rows| {
+            let mut history = History::default();
+            for (item, action, time, dwell_ms) in rows {
+                let (item, time) = (ItemId(item), Timestamp(time));
+                let action = Action::ALL[action];
+                history.insert(Behaviour { item, action, time, dwell_ms }, 100);
+            }
+            history
+        })
+    }
+
+    proptest! {
+        #[test]
+        fn items_round_trip(item in items()) {
+            prop_assert_eq!(decode_item(item.id, &encode_item(&item)), Ok(item));
+        }
+
+        #[test]
+        fn histories_round_trip(version: u64, history in histories()) {
+            let decoded = decode_history(&encode_history(version, &history));
+            prop_assert_eq!(decoded, Ok((version, history)));
+        }
+
+        #[test]
+        fn exposures_round_trip(exposure in contacts()) {
+            prop_assert_eq!(decode_exposure(&encode_exposure(&exposure)), Ok(exposure));
+        }
+
+        #[test]
+        fn profiles_round_trip(
+            age: Option<u8>,
+            gender in 0_u8..4,
+            occupation in ".{0,20}",
+            blocked_creators: Vec<u64>,
+            blocked_tags in prop::collection::vec(".{0,8}", 0..4),
+        ) {
+            let (id, gender) = (UserId(3), gender_of(gender).unwrap());
+            let profile =
+                UserProfile { id, age, gender, occupation, blocked_creators, blocked_tags };
+            prop_assert_eq!(decode_profile(id, &encode_profile(&profile)), Ok(profile));
+        }
+
+        #[test]
+        fn a_cut_or_lengthened_record_is_an_error(item in items(), cut in any::<prop::sample::Index>()) {
+            let mut bytes = encode_item(&item);
+            prop_assert!(decode_item(item.id, &bytes[..cut.index(bytes.len())]).is_err());
+            bytes.push(0);
+            prop_assert!(decode_item(item.id, &bytes).is_err());
+        }
+
+        #[test]
+        fn rubbish_never_panics(bytes: Vec<u8>) {
+            let bytes = [&[FORMAT][..], &bytes].concat();
+            decode_item(ItemId(1), &bytes).ok();
+            decode_profile(UserId(1), &bytes).ok();
+            decode_history(&bytes).ok();
+            decode_exposure(&bytes).ok();
+        }
+    }
+}

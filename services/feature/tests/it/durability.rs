@@ -1,0 +1,179 @@
+//! The built binary under kill -9: what it acknowledged is there afterwards, and only once.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicI64, Ordering},
+    },
+    time::Duration,
+};
+
+use tokio::task::JoinSet;
+use tonic::transport::Channel;
+use tributary_domain::{Action, Event};
+use tributary_proto::{
+    entity::v1 as entity,
+    feature::v1::{
+        GetItemsRequest, RecordEventsRequest, UpsertItemsRequest, WatchEventsRequest,
+        feature_service_client::FeatureServiceClient,
+    },
+};
+use tributary_testkit::{Process, TestFolder, channel, free_port, wait_until, wait_until_serving};
+
+use crate::harness::{PATIENCE, event};
+
+const WRITERS: usize = 4;
+const ROUNDS: usize = 3;
+const EVENTS_A_CALL: i64 = 5;
+const ITEM: u64 = 1;
+
+struct Feature {
+    folder: TestFolder,
+    address: SocketAddr,
+}
+
+impl Feature {
+    fn new() -> Self {
+        let address = SocketAddr::from(([127, 0, 0, 1], free_port()));
+        Self { folder: TestFolder::new("feature-kill"), address }
+    }
+
+    fn spawn(&self) -> Process {
+        let binary = env!("CARGO_BIN_EXE_feature");
+        let environment = [
+            ("TRIBUTARY__SERVER__LISTEN", self.address.to_string()),
+            ("TRIBUTARY__SERVER__METRICS", "false".to_owned()),
+            ("TRIBUTARY__STORE__DATA", self.folder.path().display().to_string()),
+        ];
+        let log = self.folder.join("feature.log");
+        Process::spawn(binary, [] as [&str; 0], environment, log).unwrap()
+    }
+
+    async fn running(&self) -> Process {
+        let process = self.spawn();
+        wait_until_serving(self.address, "tributary.feature.v1.FeatureService", PATIENCE).await;
+        process
+    }
+
+    fn client(&self) -> FeatureServiceClient<Channel> {
+        FeatureServiceClient::new(channel(self.address))
+    }
+}
+
+/// What the writers sent, and what of it was acknowledged, by the events' times.
+#[derive(Default)]
+struct Written {
+    next: AtomicI64,
+    sent: Mutex<BTreeSet<i64>>,
+    acknowledged: Mutex<BTreeSet<i64>>,
+}
+
+impl Written {
+    fn acknowledged(&self) -> BTreeSet<i64> {
+        self.acknowledged.lock().unwrap().clone()
+    }
+}
+
+fn event_at(time: i64) -> Event {
+    event(1 + u64::try_from(time % 3).unwrap(), ITEM, Action::Click, time)
+}
+
+async fn send(
+    client: &mut FeatureServiceClient<Channel>,
+    times: impl IntoIterator<Item = i64>,
+) -> Result<(u32, u32), tonic::Status> {
+    let events = times.into_iter().map(|time| event_at(time).into()).collect();
+    let answer = client.record_events(RecordEventsRequest { events }).await?.into_inner();
+    Ok((answer.recorded, answer.duplicates))
+}
+
+/// Writes until a call fails.
+async fn write(mut client: FeatureServiceClient<Channel>, written: Arc<Written>) {
+    loop {
+        let first = written.next.fetch_add(EVENTS_A_CALL, Ordering::Relaxed) + 1;
+        let times = first..first + EVENTS_A_CALL;
+        written.sent.lock().unwrap().extend(times.clone());
+        if send(&mut client, times.clone()).await.is_err() {
+            return;
+        }
+        written.acknowledged.lock().unwrap().extend(times);
+    }
+}
+
+/// The times of all events of the log, in its order.
+async fn logged(client: &mut FeatureServiceClient<Channel>) -> Vec<i64> {
+    let watch = client.watch_events(WatchEventsRequest { after: 0 });
+    let mut stream = watch.await.unwrap().into_inner();
+    let mut times = Vec::new();
+    loop {
+        let message = stream.message().await.unwrap().unwrap();
+        let last = message.events.last().map_or(0, |event| event.sequence);
+        times.extend(message.events.into_iter().map(|event| event.event.unwrap().time_ms));
+        if last == message.head {
+            return times;
+        }
+    }
+}
+
+async fn kill_while_writing(feature: &Feature, written: &Arc<Written>) {
+    let mut process = feature.running().await;
+    let mut writers = JoinSet::new();
+    for _ in 0..WRITERS {
+        writers.spawn(write(feature.client(), Arc::clone(written)));
+    }
+    let enough = written.acknowledged().len() + 200;
+    wait_until(async || written.acknowledged().len() >= enough, PATIENCE).await;
+    process.kill_9().await.unwrap();
+    writers.join_all().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_acknowledged_survives_kill_9_and_nothing_is_there_twice() {
+    let feature = Feature::new();
+    let written = Arc::new(Written::default());
+    for _ in 0..ROUNDS {
+        kill_while_writing(&feature, &written).await;
+    }
+    let _process = feature.running().await;
+    let mut client = feature.client();
+    let times = logged(&mut client).await;
+    let held: BTreeSet<i64> = times.iter().copied().collect();
+    assert_eq!(times.len(), held.len(), "an event is in the log twice");
+    let lost: Vec<i64> = written.acknowledged().difference(&held).copied().collect();
+    assert!(lost.is_empty(), "acknowledged and lost: {lost:?}");
+    for time in &held {
+        let first = (time - 1) / EVENTS_A_CALL * EVENTS_A_CALL + 1;
+        let call = first..first + EVENTS_A_CALL;
+        assert!(call.clone().all(|time| held.contains(&time)), "half a call is there: {call:?}");
+    }
+
+    // All sent again: each is counted exactly once in the end.
+    let sent: Vec<i64> = written.sent.lock().unwrap().iter().copied().collect();
+    let mut counts = (0, 0);
+    for call in sent.chunks(1_000) {
+        let (recorded, duplicates) = send(&mut client, call.iter().copied()).await.unwrap();
+        counts = (counts.0 + recorded, counts.1 + duplicates);
+    }
+    assert_eq!(usize::try_from(counts.1).unwrap(), held.len());
+    assert_eq!(usize::try_from(counts.0).unwrap(), sent.len() - held.len());
+    let item = entity::Item { item_id: ITEM, ..entity::Item::default() };
+    client.upsert_items(UpsertItemsRequest { items: vec![item] }).await.unwrap();
+    let get = GetItemsRequest { item_ids: vec![ITEM] };
+    let items = client.get_items(get).await.unwrap().into_inner().items;
+    assert_eq!(usize::try_from(items[0].counters.unwrap().clicks).unwrap(), sent.len());
+}
+
+#[tokio::test]
+async fn a_second_process_on_the_same_data_says_what_to_do() {
+    let feature = Feature::new();
+    let mut first = feature.running().await;
+    let other = Feature { address: ([127, 0, 0, 1], free_port()).into(), ..feature };
+    let mut second = other.spawn();
+    let status = second.wait(PATIENCE).await.unwrap();
+    assert_eq!(status.code(), Some(1));
+    assert!(second.log().contains("is open in another process: stop that process"));
+    let status = first.stop(Duration::from_secs(30)).await.unwrap();
+    assert_eq!(status.code(), Some(0));
+}
