@@ -1,0 +1,45 @@
+use serde::Deserialize;
+use tributary_bundle::StoreConfig;
+use tributary_domain::{FieldError, prefixed};
+use tributary_recall::{CacheConfig, WorkersConfig};
+use tributary_retrieval::collaborative::CollaborativeConfig;
+use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
+
+/// The configuration of `recall-collaborative`.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    pub server: ServerConfig,
+    pub telemetry: TelemetryConfig,
+    pub bundle: StoreConfig,
+    pub collaborative: CollaborativeConfig,
+    pub cache: CacheConfig,
+    pub workers: WorkersConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            server: ServerConfig::on(7012),
+            telemetry: TelemetryConfig::default(),
+            bundle: StoreConfig::default(),
+            collaborative: CollaborativeConfig::default(),
+            cache: CacheConfig::default(),
+            workers: WorkersConfig::default(),
+        }
+    }
+}
+
+impl Configuration for Config {
+    fn server(&self) -> &ServerConfig {
+        &self.server
+    }
+
+    fn telemetry(&self) -> &TelemetryConfig {
+        &self.telemetry
+    }
+
+    fn check(&self) -> Result<(), FieldError> {
+        self.cache.check().map_err(prefixed("cache"))
+    }
+}

@@ -1,0 +1,53 @@
+//! The channel of words: items with the tags, genres, years and title words of what the user
+//! dealt with lately, and free-text search. Its index follows the feature service's logs, so that
+//! a new item is found and a deleted one is gone within a second.
+
+mod catalogue;
+mod channel;
+mod config;
+mod error;
+mod grpc;
+mod metrics;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tributary_feed::{follow_events, follow_items};
+use tributary_mesh::Client;
+use tributary_proto::recall::v1::search_service_server::SearchServiceServer;
+use tributary_recall::{Live, Workers, serve};
+use tributary_retrieval::text::TextIndex;
+use tributary_runtime::{Listeners, Server};
+
+use crate::{
+    catalogue::{Catalogue, Counting, Indexing},
+    channel::Words,
+    grpc::FreeText,
+};
+pub use crate::{config::Config, error::SearchError};
+
+/// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until it
+/// has caught up with both logs for the first time; from then on it serves whatever becomes of the
+/// feature service.
+pub async fn start(
+    config: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), SearchError> {
+    let index = TextIndex::new(config.text)?;
+    let catalogue = Arc::new(Catalogue::new(index, Live::new(&config.live)));
+    let feature = Client::new("feature", &config.feature)?;
+    let items = follow_items(feature.clone(), Indexing(Arc::clone(&catalogue)), shutdown.clone());
+    let events = follow_events(feature, Counting(Arc::clone(&catalogue)), shutdown.clone());
+    let caught_up = async {
+        items.caught_up().await;
+        events.caught_up().await;
+    };
+    let words = Arc::new(Words::new(Arc::clone(&catalogue), Workers::new(&config.workers)));
+    let server = Server::new(&config.server, listeners, shutdown)
+        .add(tributary_recall::service("search", Arc::clone(&words), &config.cache))
+        .add(SearchServiceServer::new(FreeText(words)));
+    let health = server.health();
+    serve(server, catalogue.keep_committed(caught_up, &health)).await?;
+    Ok(())
+}

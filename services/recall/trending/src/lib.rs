@@ -1,0 +1,48 @@
+//! The channel of what is popular now: among everybody, among people like the user, and what is
+//! new. It follows the feature service's logs and works from nothing else, so it serves users of
+//! whom nothing is known, and goes on when every other process is gone.
+
+mod channel;
+mod config;
+mod counters;
+mod error;
+mod grpc;
+mod metrics;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tributary_feed::{follow_events, follow_items};
+use tributary_mesh::Client;
+use tributary_recall::{Live, Workers, serve};
+use tributary_runtime::{Listeners, Server};
+
+use crate::{
+    channel::Popular,
+    counters::{Counters, Counting, Listing},
+};
+pub use crate::{config::Config, error::TrendingError};
+
+/// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until it
+/// has caught up with both logs for the first time; from then on it serves whatever becomes of the
+/// feature service.
+pub async fn start(
+    config: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), TrendingError> {
+    let counters = Arc::new(Counters::new(config.trending, Live::new(&config.live)));
+    let feature = Client::new("feature", &config.feature)?;
+    let items = follow_items(feature.clone(), Listing(Arc::clone(&counters)), shutdown.clone());
+    let events = follow_events(feature, Counting(Arc::clone(&counters)), shutdown.clone());
+    let caught_up = async {
+        items.caught_up().await;
+        events.caught_up().await;
+    };
+    let channel = Popular::new(Arc::clone(&counters), Workers::new(&config.workers));
+    let server = Server::new(&config.server, listeners, shutdown)
+        .add(grpc::service(Arc::new(channel), &config.cache));
+    let health = server.health();
+    serve(server, counters.keep_published(caught_up, &health)).await?;
+    Ok(())
+}

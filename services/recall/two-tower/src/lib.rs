@@ -1,0 +1,48 @@
+//! The channel of the two towers: the user tower runs on the user's behaviour as it is at the
+//! request, and the items with the nearest vectors are the answer.
+//!
+//! Tower, encoder and item vectors come from one bundle and are swapped together: a user vector
+//! means nothing among the item vectors of another training.
+
+mod channel;
+mod config;
+mod error;
+mod grpc;
+mod metrics;
+mod model;
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+use tributary_bundle::Served;
+use tributary_inference::Runtime;
+use tributary_recall::{Bundled, Workers, serve};
+use tributary_runtime::{Listeners, Server};
+
+use crate::{
+    channel::TwoTower,
+    model::{Loader, Model},
+};
+pub use crate::{config::Config, error::TwoTowerError};
+
+/// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until a
+/// first bundle is published; takes up every further one as it is published. Fails where there is
+/// no ONNX Runtime.
+pub async fn start(
+    config: Config,
+    listeners: Listeners,
+    shutdown: CancellationToken,
+) -> Result<(), TwoTowerError> {
+    let runtime = Runtime::load(&config.inference)?;
+    let loader = Loader { runtime, inference: config.inference, index: config.index };
+    let load = move |bundle: &_| loader.load(bundle);
+    let bundled = Bundled::new(Served::start(config.bundle, load, shutdown.clone()));
+    let channel = TwoTower::new(bundled.clone(), Workers::new(&config.workers));
+    let server = Server::new(&config.server, listeners, shutdown)
+        .add(grpc::service(Arc::new(channel), &config.cache));
+    let report = bundled.report(server.health(), |model: &Model, health| {
+        health.describe("provider", model.provider().as_str());
+    });
+    serve(server, report).await?;
+    Ok(())
+}
