@@ -1,0 +1,135 @@
+//! One request: encode, compute, fuse.
+
+use std::{sync::Arc, time::Instant};
+
+use tributary_bundle::{Loaded, Served};
+use tributary_domain::{BundleId, Item, ItemId, UserContext};
+use tributary_features::ranking::{RankingRecord, Statistics, UserRecord, UserView};
+use tributary_feed::Follower;
+use tributary_inference::Tensors;
+
+use crate::{
+    RankingError,
+    counts::LiveCounts,
+    evidence::{self, ChannelColumns},
+    items::Row,
+    metrics,
+    model::Model,
+};
+
+/// A checked request.
+#[derive(Debug, Clone)]
+pub(crate) struct Query {
+    pub(crate) context: UserContext,
+    /// Distinct.
+    pub(crate) items: Vec<ItemId>,
+    pub(crate) evidence: Vec<ChannelColumns>,
+}
+
+/// Scores in the order of the query's items.
+#[derive(Debug)]
+pub(crate) struct Ranking {
+    /// Finite; higher is better.
+    pub(crate) scores: Vec<f32>,
+    /// Probabilities by task.
+    pub(crate) tasks: Vec<(String, Vec<f32>)>,
+    /// Items that were scored without features.
+    pub(crate) unknown: Vec<ItemId>,
+    pub(crate) bundle: BundleId,
+}
+
+pub(crate) struct Ranker {
+    served: Served<Arc<Model>>,
+    counts: LiveCounts,
+    events: Follower,
+}
+
+impl Ranker {
+    pub(crate) fn new(served: Served<Arc<Model>>, counts: LiveCounts, events: Follower) -> Self {
+        Self { served, counts, events }
+    }
+
+    pub(crate) async fn rank(&self, query: Query) -> Result<Ranking, RankingError> {
+        let loaded = self.served.current().ok_or(RankingError::NotReady)?;
+        let statistics = self.statistics(&loaded.value);
+        let model = Arc::clone(&loaded.value);
+        let encode = move || encode(&model, &statistics, &query);
+        // Hundreds of candidates take too long for an async worker.
+        let (inputs, unknown) =
+            tokio::task::spawn_blocking(encode).await.map_err(RankingError::Encoding)?;
+        let outputs = loaded.value.pool.run(inputs).await?;
+        Ok(fuse(&loaded, &outputs, unknown))
+    }
+
+    /// The followed counts, once they hold at least what the training knew: before that, and where
+    /// the log was cut, the training's are nearer to what the model has learnt.
+    fn statistics(&self, model: &Model) -> Arc<Statistics> {
+        let live = self.counts.snapshot();
+        let complete = live.interactions() >= model.statistics.interactions();
+        match complete && self.events.state().caught_up {
+            true => live,
+            false => Arc::clone(&model.statistics),
+        }
+    }
+}
+
+fn encode(model: &Model, statistics: &Statistics, query: &Query) -> (Tensors, Vec<ItemId>) {
+    let start = Instant::now();
+    let known = model.rows.snapshot();
+    let lookup = |id: ItemId| known.get(&id).map(|row| Arc::clone(&row.item));
+    let view = UserView::new(&query.context, &lookup);
+    let mut rows = model.encoder.rows(&UserRecord(&view));
+    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    for (candidate, id) in query.items.iter().enumerate() {
+        evidence::of(&query.evidence, candidate, &mut found);
+        let mut push = |row: &Row| {
+            let record = RankingRecord::new(&view, &row.item, statistics.of(*id), &found);
+            rows.push(&row.part, &record);
+        };
+        match known.get(id) {
+            Some(row) => push(row),
+            None => {
+                unknown.push(*id);
+                push(&Row::encode(&model.encoder, Arc::new(Item::bare(*id))));
+            }
+        }
+    }
+    let batch = rows.finish();
+    metrics::encoded(query.items.len(), unknown.len(), start.elapsed());
+    (batch.into_tensors(), unknown)
+}
+
+fn fuse(loaded: &Loaded<Arc<Model>>, outputs: &Tensors, unknown: Vec<ItemId>) -> Ranking {
+    let model = &loaded.value;
+    let mut bad = 0;
+    let tasks: Vec<(String, Vec<f32>)> = model
+        .tasks
+        .iter()
+        .map(|task| {
+            let output = outputs[task].as_f32().expect("the outputs were checked when loading");
+            (task.clone(), output.iter().map(|score| finite(*score, &mut bad)).collect())
+        })
+        .collect();
+    if bad > 0 {
+        tracing::warn!(scores = bad, bundle = %loaded.bundle_id, "scores are not finite");
+        metrics::not_finite(bad);
+    }
+    let rows = tasks.first().map_or(0, |(_, scores)| scores.len());
+    let mut row = Vec::with_capacity(tasks.len());
+    let scores = (0..rows).map(|index| {
+        row.clear();
+        row.extend(tasks.iter().map(|(_, scores)| scores[index]));
+        model.fusion.score(&row)
+    });
+    let scores = scores.collect();
+    Ranking { scores, tasks, unknown, bundle: loaded.bundle_id.clone() }
+}
+
+/// A probability; what is none counts as 0, the worst.
+fn finite(score: f32, bad: &mut usize) -> f32 {
+    if score.is_finite() {
+        return score.clamp(0.0, 1.0);
+    }
+    *bad += 1;
+    0.0
+}
