@@ -1,0 +1,3 @@
+//! What happens after an answer, off the request's path.
+
+pub mod impressions;

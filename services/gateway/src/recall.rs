@@ -1,0 +1,150 @@
+//! Second stage: every asked channel at once, each with its own deadline inside the request's.
+
+use std::{collections::HashSet, time::Duration};
+
+use futures::future::join_all;
+use tributary_domain::{ItemId, Scored, UserContext};
+use tributary_mesh::Deadline;
+
+use crate::{
+    config::ChannelConfig,
+    degradation::{Degradation, Reason},
+    request::{Asked, Request},
+    upstreams::{RecallAnswer, RecallQuery, Upstreams, timed},
+};
+
+pub mod fallback;
+mod validation;
+
+/// Most items that the contract lets a channel be asked for.
+pub const MAXIMUM_LIMIT: usize = 2_000;
+
+/// What one channel contributed.
+#[derive(Debug)]
+pub struct ChannelAnswer {
+    /// Its place in the configuration.
+    pub channel: usize,
+    pub weight: u32,
+    /// Usable candidates, the channel's best first.
+    pub items: Vec<Scored>,
+    pub cached: bool,
+    pub bundle_id: String,
+    pub took: Duration,
+    pub problem: Option<Degradation>,
+    /// It gave as many as it was asked for, so that it may have more.
+    pub full: bool,
+}
+
+impl ChannelAnswer {
+    /// The gateway's last good list in the place of an answer of `channel`.
+    pub fn remembered(channel: usize, list: &[Scored]) -> Self {
+        Self {
+            channel,
+            weight: 1,
+            items: list.to_vec(),
+            cached: false,
+            bundle_id: String::new(),
+            took: Duration::ZERO,
+            problem: None,
+            full: false,
+        }
+    }
+
+    /// Adds the items of `list` that the answer lacks.
+    pub fn append(&mut self, list: &[Scored]) {
+        let known: HashSet<ItemId> = self.items.iter().map(|scored| scored.item).collect();
+        self.items.extend(list.iter().filter(|scored| !known.contains(&scored.item)));
+    }
+
+    /// True where the channel answered, be it in part.
+    pub fn answered(&self) -> bool {
+        !matches!(&self.problem, Some(problem) if problem.reason != Reason::InvalidAnswer)
+    }
+
+    /// The item's place in the list, from 0.
+    pub fn place(&self, item: ItemId) -> Option<usize> {
+        self.items.iter().position(|scored| scored.item == item)
+    }
+}
+
+/// The component that a channel is named as in `degraded`.
+pub fn component(channel: &ChannelConfig) -> String {
+    format!("recall-{}", channel.name)
+}
+
+/// Asks the channels of the request. Answers come in the order of the request, whoever was first.
+pub async fn fan_out(
+    upstreams: &impl Upstreams,
+    channels: &[ChannelConfig],
+    request: &Request,
+    context: &UserContext,
+    deadline: Deadline,
+) -> Vec<ChannelAnswer> {
+    let calls = request.asked.iter().map(|asked| {
+        let channel = &channels[asked.channel];
+        let limit = limit(channel, request);
+        let query = RecallQuery { context, scene: &request.scene, limit };
+        ask(upstreams, channel, *asked, query, deadline.capped(channel.deadline))
+    });
+    join_all(calls).await
+}
+
+/// Deep enough for a page behind those served, even where the channel proposes all of them again.
+fn limit(channel: &ChannelConfig, request: &Request) -> usize {
+    (channel.limit.max(request.size) + request.served.len()).min(MAXIMUM_LIMIT)
+}
+
+async fn ask(
+    upstreams: &impl Upstreams,
+    channel: &ChannelConfig,
+    asked: Asked,
+    query: RecallQuery<'_>,
+    deadline: Deadline,
+) -> ChannelAnswer {
+    let component = component(channel);
+    let call = timed(&component, deadline, upstreams.recall(asked.channel, query, deadline)).await;
+    let mut answer = ChannelAnswer {
+        channel: asked.channel,
+        weight: asked.weight,
+        items: Vec::new(),
+        cached: false,
+        bundle_id: String::new(),
+        took: call.took,
+        problem: None,
+        full: false,
+    };
+    match call.result {
+        Ok(columns) => accept(&mut answer, columns, &component, query.limit),
+        Err(problem) => answer.problem = Some(problem),
+    }
+    answer
+}
+
+fn accept(answer: &mut ChannelAnswer, columns: RecallAnswer, component: &str, limit: usize) {
+    answer.full = columns.item_ids.len() >= limit;
+    answer.cached = columns.cached;
+    let checked = validation::check(&columns.item_ids, &columns.scores, limit);
+    answer.bundle_id = columns.bundle_id;
+    answer.items = checked.items;
+    answer.problem =
+        checked.flaws.map(|detail| Degradation::new(component, Reason::InvalidAnswer, detail));
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fakes;
+
+    #[test]
+    fn channels_are_asked_deeper_on_later_pages() {
+        let channel = fakes::channel("trending");
+        let mut request = fakes::request(20);
+        for (size, served, want) in
+            [(20, 0, 200), (500, 0, 500), (20, 60, 260), (500, 400, 900), (20, 5_000, 2_000)]
+        {
+            request.size = size;
+            request.served = (1..=served).map(ItemId).collect();
+            assert_eq!(limit(&channel, &request), want, "{size} {served}");
+        }
+    }
+}
