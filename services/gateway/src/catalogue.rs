@@ -8,28 +8,60 @@ use imbl::HashSet;
 use tributary_domain::{Item, ItemChange, ItemId};
 use tributary_feed::{Catalog, CatalogSnapshot, FollowState, ItemSink};
 
-/// Changes that the catalogue may be behind and still tell an unknown id from a known one.
-const LAG_ALLOWED: u64 = 1_000;
-
 /// Filled from the item log; clones share one catalogue.
 #[derive(Clone, Default)]
 pub struct Catalogue {
+    generations: Arc<Generations>,
+}
+
+/// One life of the store's log. A store that was replaced begins another, which requests see once
+/// it was read to its head; until then the one before is better than half a catalogue.
+#[derive(Default)]
+struct Generations {
+    shown: ArcSwap<Generation>,
+    filled: ArcSwap<Generation>,
+}
+
+#[derive(Default)]
+struct Generation {
     items: Catalog,
-    deleted: Arc<ArcSwap<HashSet<ItemId>>>,
+    deleted: ArcSwap<HashSet<ItemId>>,
 }
 
 impl Catalogue {
     /// The sink that fills this catalogue. A catalogue has one.
-    pub fn sink(&self) -> impl ItemSink {
-        let deleted = HashSet::new();
-        Sink { items: self.items.sink(), deleted, published: Arc::clone(&self.deleted) }
+    pub fn sink(&self) -> impl ItemSink + use<> {
+        Sink::begin(Arc::clone(&self.generations))
     }
 
     /// The catalogue now. `state` is that of the follower that fills it.
     pub fn view(&self, state: FollowState) -> View {
-        let items = self.items.snapshot();
-        let filled = state.caught_up && state.lag() <= LAG_ALLOWED;
-        View { complete: filled && !items.is_empty(), items, deleted: self.deleted.load_full() }
+        let read = state.caught_up && state.connected && state.lag() == 0;
+        let generation = self.generations.show(read);
+        let items = generation.items.snapshot();
+        let complete = read && self.generations.is_filled(&generation) && !items.is_empty();
+        View { complete, items, deleted: generation.deleted.load_full() }
+    }
+}
+
+impl Generations {
+    /// What requests see: the generation being filled where it is `read` to its head, or where
+    /// there is nothing else to see.
+    ///
+    /// The follower connects again between a restart and the first entries after it, and says that
+    /// it is connected only once it has applied them: an old state never shows a new generation.
+    fn show(&self, read: bool) -> Arc<Generation> {
+        let (shown, filled) = (self.shown.load_full(), self.filled.load_full());
+        let newer_is_read = read && !filled.items.snapshot().is_empty();
+        if Arc::ptr_eq(&shown, &filled) || !(newer_is_read || shown.items.snapshot().is_empty()) {
+            return shown;
+        }
+        self.shown.store(Arc::clone(&filled));
+        filled
+    }
+
+    fn is_filled(&self, generation: &Arc<Generation>) -> bool {
+        Arc::ptr_eq(generation, &self.filled.load())
     }
 }
 
@@ -38,7 +70,8 @@ impl Catalogue {
 pub struct View {
     items: Arc<CatalogSnapshot>,
     deleted: Arc<HashSet<ItemId>>,
-    /// False until the item log has been applied: an id that is not here may still exist.
+    /// True while all of the item log is applied as far as the gateway heard of it: an id that is
+    /// not here does not exist. False while it is read, and while `feature` is away.
     pub complete: bool,
 }
 
@@ -60,19 +93,24 @@ impl View {
     }
 }
 
-struct Sink<S> {
-    items: S,
+struct Sink {
+    generations: Arc<Generations>,
+    generation: Arc<Generation>,
+    items: Box<dyn ItemSink>,
     deleted: HashSet<ItemId>,
-    published: Arc<ArcSwap<HashSet<ItemId>>>,
 }
 
-impl<S> Sink<S> {
-    fn publish(&self) {
-        self.published.store(Arc::new(self.deleted.clone()));
+impl Sink {
+    /// Fills a generation of its own.
+    fn begin(generations: Arc<Generations>) -> Self {
+        let generation = Arc::<Generation>::default();
+        generations.filled.store(Arc::clone(&generation));
+        let items = Box::new(generation.items.sink());
+        Self { generations, generation, items, deleted: HashSet::new() }
     }
 }
 
-impl<S: ItemSink> ItemSink for Sink<S> {
+impl ItemSink for Sink {
     fn apply(&mut self, changes: &[ItemChange]) {
         for change in changes {
             match change {
@@ -81,14 +119,12 @@ impl<S: ItemSink> ItemSink for Sink<S> {
             };
         }
         // Before the items: between the two an id counts as deleted rather than as invented.
-        self.publish();
+        self.generation.deleted.store(Arc::new(self.deleted.clone()));
         self.items.apply(changes);
     }
 
     fn restart(&mut self) {
-        self.deleted.clear();
-        self.publish();
-        self.items.restart();
+        *self = Self::begin(Arc::clone(&self.generations));
     }
 }
 
@@ -112,8 +148,34 @@ mod tests {
             [1, 2, 3, 4].map(known),
             [(true, false), (false, true), (true, false), (false, false),]
         );
-        sink.restart();
-        assert!(!catalogue.view(CAUGHT_UP).is_deleted(ItemId(2)));
+    }
+
+    #[test]
+    fn a_replaced_store_is_shown_once_it_is_read() {
+        let catalogue = Catalogue::default();
+        let mut sink = catalogue.sink();
+        let item = |id| ItemChange::Upserted(Item::bare(ItemId(id)));
+        let known = |state| {
+            let view = catalogue.view(state);
+            ([1, 2, 3].map(|id| view.get(ItemId(id)).is_some()), view.is_deleted(ItemId(4)))
+        };
+        let old = ([true, false, false], true);
+        let away = FollowState { applied: 0, head: 0, connected: false, ..CAUGHT_UP };
+        let behind = FollowState { applied: 1, ..CAUGHT_UP };
+        sink.apply(&[item(1), ItemChange::Deleted(ItemId(4))]);
+        assert_eq!(known(CAUGHT_UP), old);
+        for _ in 0..2 {
+            sink.restart();
+            assert_eq!(known(away), old);
+            assert_eq!(known(CAUGHT_UP), old, "an empty store replaces nothing");
+            assert!(!catalogue.view(CAUGHT_UP).complete);
+            sink.apply(&[item(2)]);
+            assert_eq!(known(away), old);
+            assert_eq!(known(behind), old);
+        }
+        sink.apply(&[item(3)]);
+        assert_eq!(known(CAUGHT_UP), ([false, true, true], false));
+        assert!(catalogue.view(CAUGHT_UP).complete);
     }
 
     #[test]
@@ -122,10 +184,10 @@ mod tests {
         assert!(!catalogue.view(CAUGHT_UP).complete, "an empty catalogue knows nothing");
         catalogue.sink().apply(&[ItemChange::Upserted(Item::bare(ItemId(1)))]);
         assert!(catalogue.view(CAUGHT_UP).complete);
-        let behind = FollowState { head: 5_000, ..CAUGHT_UP };
+        let behind = FollowState { head: 10, ..CAUGHT_UP };
         assert!(!catalogue.view(behind).complete);
         let disconnected = FollowState { connected: false, ..CAUGHT_UP };
-        assert!(catalogue.view(disconnected).complete);
+        assert!(!catalogue.view(disconnected).complete);
         let starting = FollowState { caught_up: false, ..CAUGHT_UP };
         assert!(!catalogue.view(starting).complete);
     }

@@ -57,6 +57,10 @@ pub struct ChannelConfig {
     pub limit: usize,
     #[serde(default = "hundred_ms", with = "humantime_serde")]
     pub deadline: Duration,
+    /// The channel follows the item log: an item of its that the gateway does not know yet is new,
+    /// not rubbish, while the gateway's own copy of the catalogue is incomplete.
+    #[serde(default)]
+    pub fresh: bool,
 }
 
 fn one() -> u32 {
@@ -288,6 +292,8 @@ mod tests {
         let config: Config = tributary_runtime::parse(text).unwrap();
         let names: Vec<_> = config.channel.iter().map(|channel| &*channel.name).collect();
         assert_eq!(names, ["two-tower", "collaborative", "search", "trending"]);
+        let fresh: Vec<_> = config.channel.iter().map(|channel| channel.fresh).collect();
+        assert_eq!(fresh, [false, false, true, true]);
         assert!(config.fallback_channel().is_some());
         assert!(config.stages() < config.deadline.default);
     }

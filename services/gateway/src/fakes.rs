@@ -31,6 +31,7 @@ pub(crate) enum Act {
     Dead,
     Overloaded,
     Broken,
+    Refused,
 }
 
 impl Act {
@@ -45,6 +46,7 @@ impl Act {
             Self::Dead => Err(failed(upstream, Status::unavailable("connection refused"))),
             Self::Overloaded => Err(failed(upstream, Status::resource_exhausted("queue is full"))),
             Self::Broken => Err(failed(upstream, Status::internal("a bug"))),
+            Self::Refused => Err(failed(upstream, Status::invalid_argument("events"))),
         }
     }
 }
@@ -117,8 +119,8 @@ impl Upstreams for Fake {
     ) -> Result<RecallAnswer, CallError> {
         let (act, answer) = &self.channels[channel];
         let mut answer = answer.clone();
-        answer.item_ids.truncate(query.limit);
-        answer.scores.truncate(query.limit);
+        cut(&mut answer.item_ids, query);
+        cut(&mut answer.scores, query);
         act.perform(["recall-personal", "recall-trending"][channel], answer).await
     }
 
@@ -143,6 +145,12 @@ impl Upstreams for Fake {
         self.recorded.lock().unwrap().extend(events);
         Ok(Recorded { recorded, duplicates: 0 })
     }
+}
+
+fn cut<T>(column: &mut Vec<T>, query: RecallQuery<'_>) {
+    let offset = usize::try_from(query.offset).unwrap();
+    column.drain(..offset.min(column.len()));
+    column.truncate(query.limit);
 }
 
 pub(crate) fn config() -> Config {

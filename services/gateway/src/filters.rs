@@ -7,7 +7,11 @@ use std::collections::HashSet;
 
 use tributary_domain::{Item, ItemId, UserContext};
 
-use crate::{catalogue::View, config::SceneConfig, merge::Pool};
+use crate::{
+    catalogue::View,
+    config::{ChannelConfig, SceneConfig},
+    merge::Pool,
+};
 
 mod blocked_creator;
 mod blocked_tag;
@@ -43,6 +47,7 @@ pub struct Filter {
 pub struct Scope<'a> {
     pub pool: &'a Pool,
     pub view: &'a View,
+    pub channels: &'a [ChannelConfig],
     pub context: &'a UserContext,
     /// Ascending.
     pub served: &'a [ItemId],
@@ -57,6 +62,7 @@ pub struct Scope<'a> {
 pub struct Facts<'a> {
     pub pool: &'a Pool,
     pub view: &'a View,
+    pub channels: &'a [ChannelConfig],
     pub context: &'a UserContext,
     pub served: &'a [ItemId],
     pub rules: &'a SceneConfig,
@@ -65,11 +71,12 @@ pub struct Facts<'a> {
 
 impl<'a> Scope<'a> {
     pub fn new(facts: Facts<'a>) -> Self {
-        let Facts { pool, view, context, served, rules, unknown_age } = facts;
+        let Facts { pool, view, channels, context, served, rules, unknown_age } = facts;
         let profile = context.profile.as_ref();
         Self {
             pool,
             view,
+            channels,
             context,
             served,
             rules,
@@ -83,12 +90,19 @@ impl<'a> Scope<'a> {
         }
     }
 
+    /// True where a channel found the candidate that follows the item log.
+    fn is_fresh(&self, candidate: usize) -> bool {
+        let mut findings = self.pool.findings(candidate).iter();
+        findings.any(|finding| self.channels[finding.channel].fresh)
+    }
+
     /// Splits by id.
     fn split_by_id(&self, candidates: Vec<usize>, removes: impl Fn(ItemId) -> bool) -> Split {
         Split::by(candidates, |candidate| removes(self.pool.id(candidate)))
     }
 
-    /// Splits by what the catalogue holds; an item of which it holds nothing is kept.
+    /// Splits by what the catalogue holds; an item of which it holds nothing is kept:
+    /// the filter of unknown ids decides on it.
     fn split_by_item(&self, candidates: Vec<usize>, removes: impl Fn(&Item) -> bool) -> Split {
         Split::by(candidates, |candidate| self.pool.item(candidate).is_some_and(&removes))
     }
@@ -132,5 +146,6 @@ pub fn run(scope: &Scope<'_>) -> (Vec<usize>, Vec<Removed>) {
     (candidates, removed)
 }
 
-/// The name of the filter of unknown ids: its finds are also a fault of the channel.
+/// The name of the filter of unknown ids: with a complete catalogue its finds are also a fault of
+/// the channel.
 pub const UNKNOWN: &str = unknown::FILTER.name;

@@ -89,9 +89,9 @@ pub fn empty_answer() {
     counter!("gateway_empty_answers_total").increment(1);
 }
 
-/// Answers whose impressions were not recorded, and why: "queue_full", "refused", "shutdown".
-pub fn impressions_dropped(answers: usize, reason: &'static str) {
-    let count = u64::try_from(answers).unwrap_or(u64::MAX);
+/// Impressions that were not recorded, and why: "queue_full", "refused", "shutdown".
+pub fn impressions_dropped(events: usize, reason: &'static str) {
+    let count = u64::try_from(events).unwrap_or(u64::MAX);
     counter!("gateway_impressions_dropped_total", "reason" => reason).increment(count);
 }
 
@@ -117,7 +117,7 @@ fn describe() {
     describe_counter!("gateway_degraded_total", "answers that a component was missing from");
     describe_counter!("gateway_empty_answers_total", "first pages without an item");
     describe_counter!("gateway_fallback_answers_total", "answers from the last trending list");
-    describe_counter!("gateway_impressions_dropped_total", "answers that were not recorded");
+    describe_counter!("gateway_impressions_dropped_total", "impressions that were not recorded");
     describe_counter!("gateway_impressions_recorded_total", "impressions that were recorded");
     describe_gauge!("gateway_fallback_items", "items of the last good trending list");
 }

@@ -14,7 +14,7 @@ use crate::{
     context,
     degradation::{Degradation, Reason},
     filters::{self, Facts, Removed, Scope},
-    merge::Pool,
+    merge::{Pool, Quotas},
     outcome::Outcome,
     ranking::{self, Names, Ranking},
     recall::{self, ChannelAnswer, fallback::Fallback},
@@ -42,7 +42,8 @@ impl<U: Upstreams> Pipeline<'_, U> {
         let mut way = Way::begin(self.config, deadline);
         let context = self.context(&mut way, request).await;
         let answers = self.recall(&mut way, request, &context).await;
-        let mut found = self.select(&mut way, request, &context, answers);
+        let proposals = Proposals { answers, fallback: false };
+        let mut found = self.select(&mut way, request, &context, proposals);
         if found.kept.is_empty() && self.may_fall_back(request, &found) {
             found = self.fall_back(&mut way, request, &context, found);
         }
@@ -91,16 +92,20 @@ impl<U: Upstreams> Pipeline<'_, U> {
         way: &mut Way,
         request: &Request,
         context: &UserContext,
-        answers: Vec<ChannelAnswer>,
+        proposals: Proposals,
     ) -> Found {
+        let Proposals { answers, fallback } = proposals;
         let start = Instant::now();
-        let pool = Pool::merge(&answers, &self.config.channel, self.view);
+        let channels = &self.config.channel;
+        let quotas = Quotas { channels, context, served: &request.served };
+        let pool = Pool::merge(&answers, (!fallback).then_some(&quotas), self.view);
         way.stage("merge", proposed(&answers), pool.len(), start);
 
         let start = Instant::now();
         let scope = Scope::new(Facts {
             pool: &pool,
             view: self.view,
+            channels,
             context,
             served: &request.served,
             rules: self.scene(request),
@@ -109,11 +114,15 @@ impl<U: Upstreams> Pipeline<'_, U> {
         let (mut kept, removed) = filters::run(&scope);
         let cut = kept.split_off(kept.len().min(self.config.merge.limit.max(request.size)));
         way.stage("filter", pool.len(), kept.len(), start);
-        Found { answers, pool, removed, kept, cut, fallback: false }
+        Found { answers, pool, removed, kept, cut, fallback }
     }
 
-    /// An id that the catalogue never held is rubbish of the channels that proposed it.
+    /// An id that the catalogue never held is rubbish of the channels that proposed it; one that an
+    /// incomplete catalogue lacks is nobody's fault.
     fn blame_unknown(&self, way: &mut Way, found: &Found) {
+        if !self.view.complete {
+            return;
+        }
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for one in found.removed.iter().filter(|one| one.filter == filters::UNKNOWN) {
             for finding in found.pool.findings(one.candidate) {
@@ -153,7 +162,7 @@ impl<U: Upstreams> Pipeline<'_, U> {
         let detail = "the last good trending list is served";
         way.note(Some(Degradation::new("recall", Reason::Fallback, detail)));
         way.run_again(&["merge", "filter"]);
-        Found { fallback: true, ..self.select(way, request, context, answers) }
+        self.select(way, request, context, Proposals { answers, fallback: true })
     }
 
     async fn rank(
@@ -224,6 +233,13 @@ impl<U: Upstreams> Pipeline<'_, U> {
 
 fn proposed(answers: &[ChannelAnswer]) -> usize {
     answers.iter().map(|answer| answer.items.len()).sum()
+}
+
+/// What is merged.
+struct Proposals {
+    answers: Vec<ChannelAnswer>,
+    /// The last good trending list is among them; it is all there is, so that no quota cuts it.
+    fallback: bool,
 }
 
 /// The candidates of a request.

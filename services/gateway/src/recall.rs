@@ -18,6 +18,8 @@ mod validation;
 
 /// Most items that the contract lets a channel be asked for.
 pub const MAXIMUM_LIMIT: usize = 2_000;
+/// Most items that the contract lets a channel leave out before those.
+const MAXIMUM_OFFSET: u32 = 10_000;
 
 /// What one channel contributed.
 #[derive(Debug)]
@@ -33,6 +35,8 @@ pub struct ChannelAnswer {
     pub problem: Option<Degradation>,
     /// It gave as many as it was asked for, so that it may have more.
     pub full: bool,
+    /// How many of the channel's best were left out before the items.
+    pub offset: u32,
 }
 
 impl ChannelAnswer {
@@ -47,6 +51,7 @@ impl ChannelAnswer {
             took: Duration::ZERO,
             problem: None,
             full: false,
+            offset: 0,
         }
     }
 
@@ -82,16 +87,26 @@ pub async fn fan_out(
 ) -> Vec<ChannelAnswer> {
     let calls = request.asked.iter().map(|asked| {
         let channel = &channels[asked.channel];
-        let limit = limit(channel, request);
-        let query = RecallQuery { context, scene: &request.scene, limit };
+        let Depth { offset, limit } = depth(channel, request);
+        let query = RecallQuery { context, scene: &request.scene, offset, limit };
         ask(upstreams, channel, *asked, query, deadline.capped(channel.deadline))
     });
     join_all(calls).await
 }
 
+/// The part of a channel's list that is asked for.
+#[derive(Debug, PartialEq)]
+struct Depth {
+    offset: u32,
+    limit: usize,
+}
+
 /// Deep enough for a page behind those served, even where the channel proposes all of them again.
-fn limit(channel: &ChannelConfig, request: &Request) -> usize {
-    (channel.limit.max(request.size) + request.served.len()).min(MAXIMUM_LIMIT)
+/// Where one answer cannot hold that much its head is left out: most of it was served.
+fn depth(channel: &ChannelConfig, request: &Request) -> Depth {
+    let end = channel.limit.max(request.size) + request.served.len();
+    let beyond = u32::try_from(end.saturating_sub(MAXIMUM_LIMIT)).unwrap_or(u32::MAX);
+    Depth { offset: beyond.min(MAXIMUM_OFFSET), limit: end.min(MAXIMUM_LIMIT) }
 }
 
 async fn ask(
@@ -112,6 +127,7 @@ async fn ask(
         took: call.took,
         problem: None,
         full: false,
+        offset: query.offset,
     };
     match call.result {
         Ok(columns) => accept(&mut answer, columns, &component, query.limit),
@@ -139,12 +155,19 @@ mod tests {
     fn channels_are_asked_deeper_on_later_pages() {
         let channel = fakes::channel("trending");
         let mut request = fakes::request(20);
-        for (size, served, want) in
-            [(20, 0, 200), (500, 0, 500), (20, 60, 260), (500, 400, 900), (20, 5_000, 2_000)]
-        {
+        for (size, served, offset, limit) in [
+            (20, 0, 0, 200),
+            (500, 0, 0, 500),
+            (20, 60, 0, 260),
+            (500, 400, 0, 900),
+            (20, 1_800, 0, 2_000),
+            (20, 1_801, 1, 2_000),
+            (500, 5_000, 3_500, 2_000),
+            (20, 50_000, 10_000, 2_000),
+        ] {
             request.size = size;
             request.served = (1..=served).map(ItemId).collect();
-            assert_eq!(limit(&channel, &request), want, "{size} {served}");
+            assert_eq!(depth(&channel, &request), Depth { offset, limit }, "{size} {served}");
         }
     }
 }

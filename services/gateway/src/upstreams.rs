@@ -53,6 +53,8 @@ pub trait Upstreams: Send + Sync + 'static {
 pub struct RecallQuery<'a> {
     pub context: &'a UserContext,
     pub scene: &'a str,
+    /// Items of the channel's list to leave out, its best first.
+    pub offset: u32,
     pub limit: usize,
 }
 

@@ -12,7 +12,7 @@ pub enum RankingError {
     Field(#[from] FieldError),
     #[error("no bundle published yet; run `trainer run`")]
     NotReady,
-    #[error("the inference queue is full")]
+    #[error("too many requests are in progress")]
     Overloaded,
     #[error("the ranking model failed")]
     Inference(#[source] InferenceError),

@@ -19,7 +19,7 @@ mod rank;
 
 use std::sync::Arc;
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 use tributary_bundle::Served;
 use tributary_feed::{follow_events, follow_items};
@@ -43,7 +43,8 @@ use crate::{
 /// the bundle until it is back.
 ///
 /// # Errors
-/// Where there is no ONNX Runtime, an address cannot be one, or the server breaks.
+/// Where there is no ONNX Runtime, an address cannot be one, the server breaks, or a log can no
+/// longer be followed.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -58,15 +59,17 @@ pub async fn start(
     let served = Served::start(config.bundle.clone(), load, shutdown.clone());
     let refreshing = Refreshing::new(models);
     let counting = Counting::new(counts.clone());
-    let _items = follow_items(feature.clone(), refreshing, shutdown.clone());
+    let items = follow_items(feature.clone(), refreshing, shutdown.clone());
     let events = follow_events(feature, counting, shutdown.clone());
-    let ranker = Arc::new(Ranker::new(served.clone(), counts, events));
-    let service = RankingServiceServer::new(grpc::Service::new(ranker));
+    let ranker = Arc::new(Ranker::new(served.clone(), counts, events, &config.inference));
+    let service = RankingServiceServer::new(grpc::Service::new(Arc::clone(&ranker)));
     let server = Server::new(&config.server, listeners, shutdown).add(service);
     let health = server.health();
     tokio::select! {
         served = server.run() => served.context("the server failed"),
         () = report(&served, &health) => Ok(()),
+        () = items.ended() => Err(anyhow!("the items are no longer followed")),
+        () = ranker.events_ended() => Err(anyhow!("the events are no longer followed")),
     }
 }
 

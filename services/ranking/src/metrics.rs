@@ -10,6 +10,7 @@ const CANDIDATES: &str = "ranking_candidates";
 const ENCODE: &str = "ranking_encode_seconds";
 const UNKNOWN: &str = "ranking_unknown_items_total";
 const NOT_FINITE: &str = "ranking_non_finite_scores_total";
+const REFUSED: &str = "ranking_refused_requests_total";
 const ITEMS: &str = "ranking_items";
 
 pub(crate) fn describe() {
@@ -17,6 +18,7 @@ pub(crate) fn describe() {
     describe_histogram!(ENCODE, Unit::Seconds, "time to encode a request");
     describe_counter!(UNKNOWN, Unit::Count, "candidates without known features");
     describe_counter!(NOT_FINITE, Unit::Count, "scores of the model that were not finite");
+    describe_counter!(REFUSED, Unit::Count, "requests refused because too many were in progress");
     describe_gauge!(ITEMS, Unit::Count, "items with an encoded row");
 }
 
@@ -29,6 +31,10 @@ pub(crate) fn encoded(candidates: usize, unknown: usize, took: Duration) {
 
 pub(crate) fn not_finite(scores: usize) {
     counter!(NOT_FINITE).increment(to_count(scores));
+}
+
+pub(crate) fn refused() {
+    counter!(REFUSED).increment(1);
 }
 
 pub(crate) fn items(count: usize) {

@@ -2,11 +2,12 @@
 
 use std::{sync::Arc, time::Instant};
 
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_bundle::{Loaded, Served};
 use tributary_domain::{BundleId, Item, ItemId, UserContext};
 use tributary_features::ranking::{RankingRecord, Statistics, UserRecord, UserView};
 use tributary_feed::Follower;
-use tributary_inference::Tensors;
+use tributary_inference::{InferenceConfig, Tensors};
 
 use crate::{
     RankingError,
@@ -42,23 +43,48 @@ pub(crate) struct Ranker {
     served: Served<Arc<Model>>,
     counts: LiveCounts,
     events: Follower,
+    /// A place for each request that the inference can hold. The queue of blocking threads, where
+    /// requests wait to be encoded, has no bound of its own.
+    places: Arc<Semaphore>,
 }
 
 impl Ranker {
-    pub(crate) fn new(served: Served<Arc<Model>>, counts: LiveCounts, events: Follower) -> Self {
-        Self { served, counts, events }
+    pub(crate) fn new(
+        served: Served<Arc<Model>>,
+        counts: LiveCounts,
+        events: Follower,
+        inference: &InferenceConfig,
+    ) -> Self {
+        let places = inference.queue.saturating_add(inference.threads);
+        let places = Arc::new(Semaphore::new(places.min(Semaphore::MAX_PERMITS)));
+        Self { served, counts, events, places }
     }
 
+    /// Refuses at once, with [`RankingError::Overloaded`], where all places are taken. A request
+    /// whose future is dropped keeps its place until it is encoded.
     pub(crate) async fn rank(&self, query: Query) -> Result<Ranking, RankingError> {
+        let place = self.place()?;
         let loaded = self.served.current().ok_or(RankingError::NotReady)?;
         let statistics = self.statistics(&loaded.value);
         let model = Arc::clone(&loaded.value);
-        let encode = move || encode(&model, &statistics, &query);
+        let encode = move || (encode(&model, &statistics, &query), place);
         // Hundreds of candidates take too long for an async worker.
-        let (inputs, unknown) =
+        let ((inputs, unknown), _place) =
             tokio::task::spawn_blocking(encode).await.map_err(RankingError::Encoding)?;
         let outputs = loaded.value.pool.run(inputs).await?;
         Ok(fuse(&loaded, &outputs, unknown))
+    }
+
+    /// Waits until the events are no longer followed.
+    pub(crate) async fn events_ended(&self) {
+        self.events.ended().await;
+    }
+
+    fn place(&self) -> Result<OwnedSemaphorePermit, RankingError> {
+        Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
+            metrics::refused();
+            RankingError::Overloaded
+        })
     }
 
     /// The followed counts, once they hold at least what the training knew: before that, and where
@@ -133,3 +159,6 @@ fn finite(score: f32, bad: &mut usize) -> f32 {
     *bad += 1;
     0.0
 }
+
+#[cfg(test)]
+mod tests;

@@ -72,7 +72,7 @@ impl Default for Config {
             feature: ClientConfig::at("http://127.0.0.1:7001"),
             bundle: None,
             diversity: Settings::default(),
-            label_share: 0.3,
+            label_share: 0.6,
             cap: vec![CapConfig { attribute: Attribute::Creator, maximum: 2, window: 10 }],
             queue: 256,
         }

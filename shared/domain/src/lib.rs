@@ -38,7 +38,7 @@ mod tests {
     #[test]
     fn best_first_breaks_ties_by_id_and_puts_non_finite_last() {
         let scored = |item, score| Scored { item: ItemId(item), score };
-        let mut list = vec![scored(5, f32::NAN), scored(3, 1.0), scored(2, 1.0), scored(9, 2.0)];
+        let mut list = [scored(5, f32::NAN), scored(3, 1.0), scored(2, 1.0), scored(9, 2.0)];
         list.sort_by(Scored::best_first);
         let ids: Vec<u64> = list.iter().map(|scored| scored.item.0).collect();
         assert_eq!(ids, [9, 2, 3, 5]);

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use tributary_domain::FieldError;
 
-/// Why a follower lost its stream. None of these ends the follower: it connects again.
+/// Why a follower lost its stream. It connects again, save after [`Sink`](Self::Sink).
 #[derive(Debug, thiserror::Error)]
 pub enum FollowError {
     #[error("the feature service refused or broke the stream")]
@@ -17,4 +17,6 @@ pub enum FollowError {
     Order { after: u64, sequence: u64 },
     #[error("the store was replaced: its log ends at {head}, {applied} entries were applied")]
     Replaced { head: u64, applied: u64 },
+    #[error("the sink panicked")]
+    Sink(#[source] tokio::task::JoinError),
 }

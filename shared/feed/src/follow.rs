@@ -1,4 +1,4 @@
-use std::{panic, time::Duration};
+use std::time::Duration;
 
 use tokio::{sync::watch, task, time};
 use tokio_util::sync::CancellationToken;
@@ -69,15 +69,19 @@ pub(crate) fn follow<L: Log>(client: Client, log: L, shutdown: CancellationToken
     let client = FeatureServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES);
     let metrics = FollowMetrics::new(L::NAME);
     let follow = Follow { client, log: Some(log), resume: 0, store: None, state, metrics };
+    let ended = CancellationToken::new();
+    let told = ended.clone();
     let task = tokio::spawn(async move {
-        shutdown.run_until_cancelled(follow.run()).await;
+        if shutdown.run_until_cancelled(follow.run()).await.is_some() {
+            told.cancel();
+        }
     });
-    Follower::new(watched, task)
+    Follower::new(watched, ended, task)
 }
 
 struct Follow<L> {
     client: FeatureServiceClient<Client>,
-    /// Away only while a batch is being applied.
+    /// Away while a batch is being applied, and for ever once that panicked.
     log: Option<L>,
     /// The last entry applied: where the next stream begins.
     resume: u64,
@@ -88,6 +92,7 @@ struct Follow<L> {
 }
 
 impl<L: Log> Follow<L> {
+    /// Ends where the sink panics.
     async fn run(mut self) {
         let mut backoff = Backoff::new();
         loop {
@@ -95,6 +100,11 @@ impl<L: Log> Follow<L> {
             let lost = self.state.borrow().connected;
             self.show(|state| state.connected = false);
             self.metrics.failures.increment(1);
+            if let FollowError::Sink(panic) = &error {
+                // Entries after the one the sink broke at must not be applied to it.
+                tracing::error!(log = L::NAME, %panic, "follower ended: its sink panicked");
+                return;
+            }
             let pause = backoff.pause();
             report::<L>(&error, lost, pause);
             time::sleep(pause).await;
@@ -143,7 +153,7 @@ impl<L: Log> Follow<L> {
         if !entries.is_empty() && first <= self.resume {
             return Err(FollowError::Order { after: self.resume, sequence: first });
         }
-        self.apply(entries, if truncated { Place::Restarted } else { Place::Continued }).await;
+        self.apply(entries, if truncated { Place::Restarted } else { Place::Continued }).await?;
         self.resume = self.resume.max(last);
         self.up_to(self.resume, head);
         Ok(())
@@ -152,7 +162,9 @@ impl<L: Log> Follow<L> {
     /// Forgets everything; the next stream begins at the log's start.
     async fn restart(&mut self, head: u64) -> FollowError {
         let applied = std::mem::take(&mut self.resume);
-        self.apply(Vec::new(), Place::Restarted).await;
+        if let Err(error) = self.apply(Vec::new(), Place::Restarted).await {
+            return error;
+        }
         self.show(|state| {
             state.applied = 0;
             state.head = head;
@@ -160,7 +172,7 @@ impl<L: Log> Follow<L> {
         FollowError::Replaced { head, applied }
     }
 
-    async fn apply(&mut self, entries: Vec<L::Entry>, place: Place) {
+    async fn apply(&mut self, entries: Vec<L::Entry>, place: Place) -> Result<(), FollowError> {
         if place == Place::Restarted {
             self.metrics.restarts.increment(1);
         }
@@ -170,12 +182,13 @@ impl<L: Log> Follow<L> {
             log
         });
         match applied.await {
-            Ok(log) => self.log = Some(log),
-            // Entries after the one the sink broke at must not be applied to it.
-            Err(failed) => match failed.try_into_panic() {
-                Ok(panic) => panic::resume_unwind(panic),
-                Err(_cancelled) => std::future::pending().await,
-            },
+            Ok(log) => {
+                self.log = Some(log);
+                Ok(())
+            }
+            Err(failed) if failed.is_panic() => Err(FollowError::Sink(failed)),
+            // The runtime is going down, and this task with it.
+            Err(_cancelled) => std::future::pending().await,
         }
     }
 

@@ -1,4 +1,5 @@
 use tokio::{sync::watch, task::JoinHandle};
+use tokio_util::sync::CancellationToken;
 
 /// How far a follower is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -24,12 +25,17 @@ impl FollowState {
 #[derive(Debug)]
 pub struct Follower {
     state: watch::Receiver<FollowState>,
+    ended: CancellationToken,
     task: JoinHandle<()>,
 }
 
 impl Follower {
-    pub(crate) fn new(state: watch::Receiver<FollowState>, task: JoinHandle<()>) -> Self {
-        Self { state, task }
+    pub(crate) fn new(
+        state: watch::Receiver<FollowState>,
+        ended: CancellationToken,
+        task: JoinHandle<()>,
+    ) -> Self {
+        Self { state, ended, task }
     }
 
     pub fn state(&self) -> FollowState {
@@ -40,6 +46,12 @@ impl Follower {
     /// the follower is shut down before that: select it with the shutdown. Cancel-safe.
     pub async fn caught_up(&self) {
         self.reached(|state| state.caught_up).await;
+    }
+
+    /// Waits until the follower has ended by itself: its sink panicked, and what it holds grows old
+    /// from then on. Stays pending where the follower is shut down. Cancel-safe.
+    pub async fn ended(&self) {
+        self.ended.cancelled().await;
     }
 
     /// Waits until `condition` holds; pending for ever where the follower ends before. Cancel-safe.

@@ -232,6 +232,27 @@ async fn the_end_of_a_follower_ends_its_stream() {
     }
 }
 
+#[tokio::test]
+async fn a_sink_that_panics_ends_its_follower_visibly() {
+    struct Fragile;
+    impl ItemSink for Fragile {
+        fn apply(&mut self, changes: &[ItemChange]) {
+            assert!(changes.iter().all(|change| change.item() != ItemId(2)), "of the test");
+        }
+        fn restart(&mut self) {}
+    }
+    let feature = FakeFeature::new();
+    feature.upsert(items([1]));
+    let server = feature.start();
+    let follower = follow_items(client(server.address()), Fragile, CancellationToken::new());
+    caught_up(&follower).await;
+    assert!(tokio::time::timeout(Duration::ZERO, follower.ended()).await.is_err());
+    feature.upsert(items([2]));
+    tokio::time::timeout(PATIENCE, follower.ended()).await.expect("ended");
+    let state = follower.state();
+    assert_eq!((state.connected, state.applied), (false, 1));
+}
+
 fn end_by_shutdown(follower: Follower, shutdown: &CancellationToken) {
     shutdown.cancel();
     // Kept until the test ends, so that its drop is not what ends the task.

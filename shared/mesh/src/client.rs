@@ -100,9 +100,9 @@ pub struct ClientError {
 ///
 /// Each call goes to the less busy of two endpoints drawn at random (Mitzenmacher, "The Power of
 /// Two Choices"). An endpoint that cannot be reached, answers `UNAVAILABLE`, or lets three callers
-/// in a row wait in vain is left alone with exponential back-off, then tried by one call. A call that failed in that way is sent once more,
-/// elsewhere or over a new connection, while the retry budget lasts; every call of the mesh is
-/// idempotent. Requests are held in memory for that, so they must not be endless streams; answers
+/// in a row wait in vain for 50 ms or more is left alone with exponential back-off, then tried by
+/// one call. A call that failed in that way is sent once more, elsewhere or over a new connection,
+/// while the retry budget lasts; every call of the mesh is idempotent. Requests are held in memory for that, so they must not be endless streams; answers
 /// are streamed.
 ///
 /// Deadlines are the caller's: see [`call`](crate::call).

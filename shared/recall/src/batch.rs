@@ -47,15 +47,21 @@ impl Batch {
         size_of::<Self>() + size_of_val(&*self.items)
     }
 
-    /// The items at positions `offset..offset + limit`, without those that the user has seen since
-    /// the batch was made.
+    /// A page without the items that the user has seen since the batch was made: that happens
+    /// without a new context version (items shown too often).
     ///
-    /// Positions count the batch as it was made, so that pages cut at successive offsets never
-    /// overlap, whatever the user saw in between. The price is that a page may be short by what
-    /// was seen meanwhile without a new context version (items shown too often).
+    /// At offset 0 these are the best `limit` of the unseen items: a user who sees a lot in the
+    /// batch's lifetime still gets a full page while the batch lasts. At a further offset these are
+    /// the unseen ones at positions `offset..offset + limit` of the batch as it was made, so that
+    /// pages at successive offsets never overlap, whatever the user saw in between, and may be
+    /// short. Where the first page went past `limit` positions to be full, the second may repeat
+    /// its last items.
     pub(crate) fn page(&self, offset: usize, limit: usize, context: &UserContext) -> Page {
-        let positions = self.items.iter().skip(offset).take(limit);
-        let items = positions.filter(|scored| !context.has_seen(scored.item)).copied().collect();
+        let unseen = |scored: &&Scored| !context.has_seen(scored.item);
+        let items = match offset {
+            0 => self.items.iter().filter(unseen).take(limit).copied().collect(),
+            _ => self.items.iter().skip(offset).take(limit).filter(unseen).copied().collect(),
+        };
         Page { items, bundle: self.bundle.clone() }
     }
 }
@@ -141,6 +147,16 @@ mod tests {
         let later = having_seen(&[1, 4]);
         assert_eq!(ids(&batch.page(2, 2, &later)), [3]);
         assert_eq!(ids(&batch.page(4, 2, &later)), [5, 6]);
+    }
+
+    #[test]
+    fn the_first_page_is_filled_past_what_was_seen() {
+        let fresh = having_seen(&[]);
+        let rows: Vec<(u64, f32)> = (1..=500).map(|item| (item, 1_000.0 - item as f32)).collect();
+        let batch = batch(&rows, 500, &fresh);
+        let later = having_seen(&(1..=300).collect::<Vec<_>>());
+        assert_eq!(ids(&batch.page(0, 200, &later)), (301..=500).collect::<Vec<_>>());
+        assert!(ids(&batch.page(100, 200, &later)).is_empty());
     }
 
     proptest! {

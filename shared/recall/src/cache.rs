@@ -14,6 +14,9 @@ use crate::{
     metrics::{CacheMetrics, Dropped},
 };
 
+/// Items of the largest batch.
+const LARGEST: usize = 20_000;
+
 /// How much a channel remembers.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -24,7 +27,8 @@ pub struct CacheConfig {
     #[serde(with = "humantime_serde")]
     pub time_to_live: Duration,
     /// Items computed at once, so that further pages and repeated calls cost nothing. A page that
-    /// reaches deeper makes the channel compute the next multiple.
+    /// reaches deeper, and a first page that is short because of what was seen meanwhile, make the
+    /// channel compute the next multiple.
     pub batch: usize,
 }
 
@@ -37,7 +41,7 @@ impl Default for CacheConfig {
 impl CacheConfig {
     /// Refuses values that no cache can work with, naming the key inside this section.
     pub fn check(&self) -> Result<(), FieldError> {
-        if !(1..=20_000).contains(&self.batch) {
+        if !(1..=LARGEST).contains(&self.batch) {
             return Err(FieldError::new("batch", "must be between 1 and 20000"));
         }
         if self.time_to_live.is_zero() {
@@ -88,23 +92,34 @@ impl BatchCache {
         Self { batches, batch: config.batch, metrics, dropped: Dropped::of(channel) }
     }
 
-    /// The page wanted, and whether its batch was there or being made already.
+    /// The page wanted, and whether its batch was there or being made already. A first page is
+    /// short only where the channel has no more; what was seen since its batch was made is made up
+    /// for from deeper ones.
     pub(crate) async fn page(
         &self,
         channel: &impl Channel,
         wanted: Wanted,
     ) -> Result<(Page, bool), Arc<RecallError>> {
         let Wanted { context, scene, offset, limit } = wanted;
-        let key = Key {
+        let mut key = Key {
             user: context.user,
             version: context.version,
             scene: scene.as_str().into(),
             revision: channel.revision(),
             depth: (offset + limit).div_ceil(self.batch),
         };
-        let query = Query { context: Arc::new(context), scene, size: key.depth * self.batch };
-        let (batch, cached) = self.batch(channel, key, &query).await?;
-        Ok((batch.page(offset, limit, &query.context), cached))
+        let size = key.depth * self.batch;
+        let mut query = Query { context: Arc::new(context), scene, size };
+        loop {
+            let (batch, cached) = self.batch(channel, key.clone(), &query).await?;
+            let page = batch.page(offset, limit, &query.context);
+            let complete = offset > 0 || page.items.len() == limit || batch.is_exhausted();
+            if complete || query.size + self.batch > LARGEST {
+                return Ok((page, cached));
+            }
+            key.depth += 1;
+            query.size += self.batch;
+        }
     }
 
     async fn batch(
@@ -259,6 +274,22 @@ mod tests {
         assert_eq!(all, (1..=34).collect::<Vec<u64>>());
         // Depths 1 to 4: the offsets inside one batch share it.
         assert_eq!(channel.calls(), 4);
+    }
+
+    #[tokio::test]
+    async fn a_first_page_stays_full_while_the_channel_has_unseen_items() {
+        let (cache, channel) = (cache(500), Counting::of(1_200));
+        for (seen, calls) in [(0, 1), (300, 1), (400, 2), (800, 2), (1_000, 3)] {
+            let mut request = wanted(1, 0, 200);
+            request.context.seen = (1..=seen).map(ItemId).collect();
+            let (page, _) = cache.page(&channel, request).await.unwrap();
+            assert_eq!(ids(&page), (seen + 1..=seen + 200).collect::<Vec<u64>>());
+            assert_eq!(channel.calls(), calls, "{seen} seen");
+        }
+        let mut request = wanted(1, 0, 200);
+        request.context.seen = (1..=1_100).map(ItemId).collect();
+        assert_eq!(cache.page(&channel, request).await.unwrap().0.items.len(), 100);
+        assert_eq!(channel.calls(), 3);
     }
 
     #[tokio::test]

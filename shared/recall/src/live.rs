@@ -4,6 +4,7 @@ mod revision;
 
 use std::{
     future::Future,
+    pin::pin,
     sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
@@ -102,25 +103,25 @@ impl Live {
     }
 
     /// Publishes changes as they come; once `caught_up` ends, lets requests in and tells `health`.
-    /// `publish` runs on a blocking thread. Never ends.
+    /// `publish` runs on a blocking thread, never twice at once. Never ends.
     pub async fn run<P>(&self, publish: P, caught_up: impl Future<Output = ()>, health: &Health)
     where
         P: Fn() + Clone + Send + 'static,
     {
-        let opening = async {
-            caught_up.await;
-            self.publish(publish.clone()).await;
-            self.open.store(true, Ordering::Release);
-            health.ready();
-        };
-        futures::join!(self.keep_publishing(&publish), opening);
-    }
-
-    async fn keep_publishing<P: Fn() + Clone + Send + 'static>(&self, publish: &P) {
+        let mut caught_up = pin!(caught_up);
+        // One loop for both: of two publications at once, the older could replace the newer.
         loop {
-            self.signal.notified().await;
-            self.publish(publish.clone()).await;
-            time::sleep(self.publish).await;
+            tokio::select! {
+                () = &mut caught_up, if !self.open.load(Ordering::Acquire) => {
+                    self.publish(publish.clone()).await;
+                    self.open.store(true, Ordering::Release);
+                    health.ready();
+                }
+                () = self.signal.notified() => {
+                    self.publish(publish.clone()).await;
+                    time::sleep(self.publish).await;
+                }
+            }
         }
     }
 

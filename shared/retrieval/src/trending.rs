@@ -54,6 +54,8 @@ pub struct Trending {
     listed: HashMap<ItemId, Option<Timestamp>>,
     /// Listed items with a time of creation, for the newest.
     created: BTreeSet<(Timestamp, std::cmp::Reverse<ItemId>)>,
+    /// Listed items without one, which fill the list's end.
+    undated: BTreeSet<ItemId>,
     everybody: Popularity,
     segments: BTreeMap<Segment, Popularity>,
 }
@@ -65,6 +67,7 @@ impl Trending {
             config,
             listed: HashMap::new(),
             created: BTreeSet::new(),
+            undated: BTreeSet::new(),
             everybody,
             segments: BTreeMap::new(),
         }
@@ -97,16 +100,19 @@ impl Trending {
             return;
         }
         self.listed.insert(item.id, item.created);
-        if let Some(created) = item.created {
-            self.created.insert((created, std::cmp::Reverse(item.id)));
-        }
+        match item.created {
+            Some(created) => self.created.insert((created, std::cmp::Reverse(item.id))),
+            None => self.undated.insert(item.id),
+        };
     }
 
     /// Takes an item off; its counters stay, in case it comes back.
     pub fn delete(&mut self, item: ItemId) {
-        if let Some(Some(created)) = self.listed.remove(&item) {
-            self.created.remove(&(created, std::cmp::Reverse(item)));
-        }
+        match self.listed.remove(&item) {
+            Some(Some(created)) => self.created.remove(&(created, std::cmp::Reverse(item))),
+            Some(None) => self.undated.remove(&item),
+            None => false,
+        };
     }
 
     /// Follows the log of item changes.
@@ -123,11 +129,14 @@ impl Trending {
     pub fn restart_items(&mut self) {
         self.listed.clear();
         self.created.clear();
+        self.undated.clear();
     }
 
     /// The list for a user, known or not: what the segment likes, what everybody likes and the
-    /// newest take turns by their shares. A score is 1 / place, since the three have no common
-    /// scale. A longer list begins with the shorter one.
+    /// newest take turns by their shares. Where these have nothing left come the items without events
+    /// and without a time of creation, by id, so that a list is short only where the catalogue is.
+    /// A score is 1 / place, since the parts have no common scale. A longer list begins with the
+    /// shorter one.
     pub fn recall(&self, context: &UserContext, size: usize) -> Vec<Scored> {
         let segment = self.segment_of(context);
         let segment_share = segment.map_or(0.0, |_| self.config.segment_share);
@@ -139,6 +148,7 @@ impl Trending {
                 segment.map_or(Vec::new(), |counts| self.in_segment(counts, context, size)),
             ),
             Source::new(self.config.newest_share, self.newest(context, size)),
+            Source::new(0.0, self.undated(context, size)),
         ];
         interleave(sources, size)
     }
@@ -178,6 +188,11 @@ impl Trending {
     fn newest(&self, context: &UserContext, size: usize) -> Vec<ItemId> {
         let items = self.created.iter().rev().map(|(_, std::cmp::Reverse(item))| *item);
         items.filter(|item| !context.has_seen(*item)).take(size).collect()
+    }
+
+    fn undated(&self, context: &UserContext, size: usize) -> Vec<ItemId> {
+        let unseen = self.undated.iter().filter(|item| !context.has_seen(**item));
+        unseen.take(size).copied().collect()
     }
 
     fn may_show(&self, item: ItemId, context: &UserContext) -> bool {

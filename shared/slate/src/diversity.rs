@@ -71,7 +71,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { algorithm: Algorithm::Dpp, theta: 0.1, epsilon: 1e-3, window: 10 }
+        Self { algorithm: Algorithm::Dpp, theta: 0.2, epsilon: 1e-3, window: 10 }
     }
 }
 

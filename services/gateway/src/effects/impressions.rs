@@ -6,10 +6,10 @@
 
 use std::{sync::Arc, time::Duration};
 
-use tokio::{sync::mpsc, task::JoinHandle, time::Instant};
+use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
 use tributary_domain::{Action, Behaviour, Event, ItemId, Timestamp, UserId};
-use tributary_mesh::{CallError, Deadline, Failure};
+use tributary_mesh::{CallError, Classify, Deadline, Kind};
 
 use crate::{config::ImpressionsConfig, metrics, upstreams::Upstreams};
 
@@ -30,9 +30,9 @@ pub struct Shown {
 }
 
 impl Shown {
-    fn events(&self) -> impl Iterator<Item = Event> {
-        let Self { user, time, .. } = *self;
-        self.items.iter().map(move |&item| {
+    fn events(self) -> impl Iterator<Item = Event> {
+        let Self { user, items, time } = self;
+        items.into_iter().map(move |item| {
             let behaviour = Behaviour { item, action: Action::Impression, time, dwell_ms: 0 };
             Event { user, behaviour }
         })
@@ -50,11 +50,11 @@ impl Impressions {
     pub fn offer(&self, shown: Shown) {
         match self.queue.try_send(shown) {
             Ok(()) => {}
-            Err(mpsc::error::TrySendError::Full(_)) => {
-                metrics::impressions_dropped(1, "queue_full")
+            Err(mpsc::error::TrySendError::Full(shown)) => {
+                metrics::impressions_dropped(shown.items.len(), "queue_full");
             }
-            Err(mpsc::error::TrySendError::Closed(_)) => {
-                metrics::impressions_dropped(1, "shutdown");
+            Err(mpsc::error::TrySendError::Closed(shown)) => {
+                metrics::impressions_dropped(shown.items.len(), "shutdown");
             }
         }
     }
@@ -83,73 +83,69 @@ impl<U: Upstreams> Recorder<U> {
     async fn run(mut self) {
         let shutdown = self.shutdown.clone();
         let mut taken = Vec::with_capacity(TAKEN);
+        let mut events = Vec::new();
         while let Some(count) =
             shutdown.run_until_cancelled(self.waiting.recv_many(&mut taken, TAKEN)).await
         {
             if count == 0 {
                 return;
             }
-            self.record_patiently(&taken).await;
-            taken.clear();
+            events.extend(taken.drain(..).flat_map(Shown::events));
+            shutdown.run_until_cancelled(self.record_all(&mut events)).await;
         }
-        self.flush().await;
+        self.flush(events).await;
     }
 
-    /// Tries until the events are recorded, refused, or the shutdown begins and one try failed.
-    async fn record_patiently(&self, taken: &[Shown]) {
-        let events: Vec<Event> = taken.iter().flat_map(Shown::events).collect();
-        for chunk in events.chunks(MAXIMUM_EVENTS) {
-            let mut pause = FIRST_PAUSE;
-            while let Err(error) = self.record(chunk, CALL).await {
-                if is_refusal(&error) || self.shutdown.is_cancelled() {
-                    tracing::warn!(events = chunk.len(), %error, "impressions were not recorded");
-                    metrics::impressions_dropped(taken.len(), "refused");
-                    break;
+    /// Tries until every event is recorded or refused. Those done with are taken off `events`, so
+    /// that a caller that gives up has what is left.
+    async fn record_all(&self, events: &mut Vec<Event>) {
+        let mut pause = FIRST_PAUSE;
+        while !events.is_empty() {
+            let chunk = events.len().min(MAXIMUM_EVENTS);
+            match self.record(&events[..chunk]).await {
+                Ok(()) => metrics::impressions_recorded(chunk),
+                Err(error) if is_refusal(&error) => {
+                    tracing::warn!(events = chunk, %error, "impressions were refused");
+                    metrics::impressions_dropped(chunk, "refused");
                 }
-                tracing::debug!(events = chunk.len(), %error, "impressions wait for the store");
-                self.pause(pause).await;
-                pause = (pause * 2).min(LONGEST_PAUSE);
+                Err(error) => {
+                    tracing::debug!(events = chunk, %error, "impressions wait for the store");
+                    tokio::time::sleep(pause).await;
+                    pause = (pause * 2).min(LONGEST_PAUSE);
+                    continue;
+                }
             }
+            events.drain(..chunk);
+            pause = FIRST_PAUSE;
         }
     }
 
-    /// Sleeps, or less where the shutdown begins.
-    async fn pause(&self, pause: Duration) {
-        self.shutdown.run_until_cancelled(tokio::time::sleep(pause)).await;
-    }
-
-    async fn record(&self, events: &[Event], time: Duration) -> Result<(), CallError> {
-        let deadline = Deadline::after(time);
+    async fn record(&self, events: &[Event]) -> Result<(), CallError> {
+        let deadline = Deadline::after(CALL);
         let call = self.upstreams.record(events.to_vec(), deadline);
         tokio::time::timeout_at(deadline.instant(), call)
             .await
             .unwrap_or_else(|_| Err(CallError::timeout("feature")))?;
-        metrics::impressions_recorded(events.len());
         Ok(())
     }
 
-    async fn flush(mut self) {
+    /// Records what is left of `events` and of the queue, as far as the time for that goes.
+    async fn flush(mut self, mut events: Vec<Event>) {
         self.waiting.close();
-        let end = Instant::now() + self.flush;
-        let mut left = Vec::new();
         while let Some(shown) = self.waiting.recv().await {
-            left.push(shown);
+            events.extend(shown.events());
         }
-        let events: Vec<Event> = left.iter().flat_map(Shown::events).collect();
-        for chunk in events.chunks(MAXIMUM_EVENTS) {
-            let time = end.saturating_duration_since(Instant::now());
-            if let Err(error) = self.record(chunk, time).await {
-                tracing::warn!(%error, answers = left.len(), "impressions lost at shutdown");
-                metrics::impressions_dropped(left.len(), "shutdown");
-                return;
-            }
+        let recorded = tokio::time::timeout(self.flush, self.record_all(&mut events)).await;
+        if recorded.is_err() {
+            tracing::warn!(events = events.len(), "impressions lost at shutdown");
+            metrics::impressions_dropped(events.len(), "shutdown");
         }
     }
 }
 
-/// The store is there and will not take them; trying again changes nothing.
+/// The store will never take them; any other failure may pass.
 fn is_refusal(error: &CallError) -> bool {
-    matches!(error.failure, Failure::Error | Failure::InvalidAnswer)
+    error.kind() == Kind::InvalidArgument
 }
 
 #[cfg(test)]

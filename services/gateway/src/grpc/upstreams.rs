@@ -77,7 +77,7 @@ impl Upstreams for Remote {
         let message = recall::RecallRequest {
             context: Some(query.context.clone().into()),
             limit: wire_count(query.limit),
-            offset: 0,
+            offset: query.offset,
             scene: query.scene.to_owned(),
         };
         let answer = client.recall(request(message, deadline));

@@ -294,11 +294,36 @@ async fn answers_for_a_known_user_do_not_become_the_fallback() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_complete_catalogue_nothing_is_unknown() {
+async fn before_the_catalogue_is_read_nothing_is_unknown() {
     let mut scene = Scene::good(4);
     scene.view = fakes::view([], &[]);
     let outcome = scene.run().await;
     assert_eq!((&*ids(&outcome), outcome.degraded.len()), (RANKED, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_catalogue_trusts_fresh_channels_and_blames_nobody() {
+    let known = || (1..=38).map(|id| tributary_domain::Item::bare(ItemId(id)));
+    for (fresh, items) in [([false, true], RANKED), ([true, false], PERSONAL_ONLY)] {
+        let mut scene = Scene::good(4);
+        scene.view = fakes::view(known(), &[]);
+        scene.view.complete = false;
+        for (channel, fresh) in scene.config.channel.iter_mut().zip(fresh) {
+            channel.fresh = fresh;
+        }
+        let outcome = scene.run().await;
+        assert_eq!((&*ids(&outcome), outcome.degraded.len()), (items, 0), "{fresh:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_incomplete_catalogue_keeps_unknown_items_out() {
+    let mut scene = Scene::good(4);
+    scene.view = fakes::view((1..=38).map(|id| tributary_domain::Item::bare(ItemId(id))), &[]);
+    scene.view.complete = false;
+    let outcome = scene.run().await;
+    assert_eq!((&*ids(&outcome), outcome.degraded.len()), (&[38, 37, 36, 35][..], 0));
+    assert!(outcome.removed.iter().all(|one| one.filter == filters::UNKNOWN));
 }
 
 #[tokio::test(start_paused = true)]

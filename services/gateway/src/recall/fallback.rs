@@ -33,10 +33,11 @@ impl Fallback {
     }
 
     /// Takes a trending answer made for a cold user. One made for somebody who has seen items
-    /// lacks those, and one for a segment suits that segment only, so others are passed over.
+    /// lacks those, one for a segment suits that segment only, and one from a deep page lacks the
+    /// best, so others are passed over.
     pub fn learn(&self, answer: &ChannelAnswer, context: &UserContext) {
         let for_anybody = context.profile.is_none() && context.seen.is_empty();
-        let sound = answer.problem.is_none() && !answer.items.is_empty();
+        let sound = answer.problem.is_none() && !answer.items.is_empty() && answer.offset == 0;
         if for_anybody && sound && answer.items.len() >= self.list.load().len() {
             self.replace(answer.items.clone());
         }
@@ -76,7 +77,7 @@ async fn refresh_once(
 ) {
     let context = UserContext::cold(NOBODY);
     let limit = config.size.min(MAXIMUM_LIMIT);
-    let query = RecallQuery { context: &context, scene: SCENE, limit };
+    let query = RecallQuery { context: &context, scene: SCENE, offset: 0, limit };
     let asked = Asked { channel: *index, weight: 1 };
     let answer = ask(upstreams, channel, asked, query, Deadline::after(config.deadline)).await;
     if let Some(problem) = &answer.problem {

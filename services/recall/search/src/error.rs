@@ -11,6 +11,8 @@ pub enum SearchError {
     Index(#[from] TextError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error("the {0} of the feature service are no longer followed")]
+    Unfollowed(&'static str),
 }
 
 impl Classify for SearchError {

@@ -28,7 +28,7 @@ pub use crate::{config::Config, error::SearchError};
 
 /// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until it
 /// has caught up with both logs for the first time; from then on it serves whatever becomes of the
-/// feature service.
+/// feature service. Ends with an error where a log can no longer be followed.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -48,6 +48,9 @@ pub async fn start(
         .add(tributary_recall::service("search", Arc::clone(&words), &config.cache))
         .add(SearchServiceServer::new(FreeText(words)));
     let health = server.health();
-    serve(server, catalogue.keep_committed(caught_up, &health)).await?;
-    Ok(())
+    tokio::select! {
+        served = serve(server, catalogue.keep_committed(caught_up, &health)) => Ok(served?),
+        () = items.ended() => Err(SearchError::Unfollowed("items")),
+        () = events.ended() => Err(SearchError::Unfollowed("events")),
+    }
 }

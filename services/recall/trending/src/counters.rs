@@ -47,8 +47,11 @@ impl Counters {
     }
 
     fn publish(&self) {
-        let copy = self.working().clone();
-        self.published.store(Arc::new(copy));
+        // Stored under the lock: of two publications at once, the later copy is the one that stays.
+        let working = self.working();
+        let before = self.published.swap(Arc::new(working.clone()));
+        drop(working);
+        drop(before);
         metrics::published();
     }
 

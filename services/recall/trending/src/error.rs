@@ -8,4 +8,6 @@ pub enum TrendingError {
     Feature(#[from] ClientError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error("the {0} of the feature service are no longer followed")]
+    Unfollowed(&'static str),
 }

@@ -25,7 +25,7 @@ pub use crate::{config::Config, error::TrendingError};
 
 /// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until it
 /// has caught up with both logs for the first time; from then on it serves whatever becomes of the
-/// feature service.
+/// feature service. Ends with an error where a log can no longer be followed.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -43,6 +43,9 @@ pub async fn start(
     let server = Server::new(&config.server, listeners, shutdown)
         .add(grpc::service(Arc::new(channel), &config.cache));
     let health = server.health();
-    serve(server, counters.keep_published(caught_up, &health)).await?;
-    Ok(())
+    tokio::select! {
+        served = serve(server, counters.keep_published(caught_up, &health)) => Ok(served?),
+        () = items.ended() => Err(TrendingError::Unfollowed("items")),
+        () = events.ended() => Err(TrendingError::Unfollowed("events")),
+    }
 }

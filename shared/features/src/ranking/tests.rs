@@ -115,6 +115,7 @@ fn pairs_are_computed_by_hand() {
     }
     let evidence = [Evidence { channel: "two-tower".into(), position: 4, score: 0.5 }];
     let candidate = item(2);
+    let older = (-1.0_f64 / 20.0).exp2();
     let record = RankingRecord::new(&view, &candidate, statistics.of(candidate.id), &evidence);
     check(
         &record,
@@ -124,13 +125,17 @@ fn pairs_are_computed_by_hand() {
             // All items: (1 + 1) / (3 + 2); this one: (1 + 20 · 0.4) / (2 + 20).
             ("statistics.like_rate", Value::Number(9.0 / 22.0)),
             ("statistics.recent", Value::Number(2.0)),
-            // Comedy: 1 of 1 liked, 2 of 2 watched. Drama: 0 of 1 and 1 of 2.
+            // Item 1, the newest, weighs 1; item 2 weighs `older`.
+            // Comedy: 1 of 1 liked, all watched. Drama: none liked, item 2 watched.
             ("pair.genre_affinity.liked", Value::Number(0.5)),
-            ("pair.genre_affinity.watched", Value::Number(0.75)),
-            // Comedy: (1 + 4 · 0.5) / (2 + 4). Drama: (0 + 2) / (1 + 4).
-            ("pair.genre_like_rate", Value::Number(0.45)),
+            ("pair.genre_affinity.watched", Value::Number((1.0 + older / (1.0 + older)) / 2.0)),
+            // Comedy: 1 liked of 1 + older. Drama: 0 of older. Four times one half joins both.
+            (
+                "pair.genre_like_rate",
+                Value::Number((3.0 / (5.0 + older) + 2.0 / (older + 4.0)) / 2.0),
+            ),
             ("pair.tag_affinity", Value::Number(0.0)),
-            ("pair.creator_affinity", Value::Number(0.5)),
+            ("pair.creator_affinity", Value::Number(older / (1.0 + older))),
             ("pair.year_distance", Value::Number(4.0)),
             ("pair.days_since_created", Value::Number(9.0)),
             ("evidence.channels", Value::Number(1.0)),

@@ -7,6 +7,9 @@ use tributary_domain::{Behaviour, Gender, Item, ItemId, Timestamp, UserContext, 
 
 use super::record::Affinity;
 
+/// How many newer items it takes for an item of the history to count half in the user's taste, so
+/// that a few new likes show at once however long the history is.
+const HALF_LIFE_ITEMS: f64 = 20.0;
 /// Imagined items that draw rates towards their average.
 const PRIOR: f64 = 4.0;
 const DAY_MS: f64 = 86_400_000.0;
@@ -23,19 +26,29 @@ pub struct UserView {
     pub(super) liked: Vec<u64>,
     pub(super) hidden: Vec<u64>,
     genres: HashMap<String, Taste>,
-    /// Liked items with a tag.
+    /// Liked items with a tag, weighted by recency like all that follows.
     tags: HashMap<String, f64>,
     /// Items of a creator.
     creators: HashMap<u64, f64>,
     /// Sum and number of the years of liked items, or of all where none is liked.
     years: (f64, f64),
+    /// All items of the history, and all liked ones.
+    whole: Taste,
     last: Option<Timestamp>,
 }
 
+/// Items and liked items, each weighted by recency.
 #[derive(Debug, Clone, Copy, Default)]
 struct Taste {
     watched: f64,
     liked: f64,
+}
+
+impl Taste {
+    fn add(&mut self, share: Self) {
+        self.watched += share.watched;
+        self.liked += share.liked;
+    }
 }
 
 impl UserView {
@@ -61,30 +74,32 @@ impl UserView {
             ..Self::default()
         };
         let liked: HashSet<u64> = view.liked.iter().copied().collect();
-        for id in view.items.clone() {
+        for (newer, id) in view.items.clone().into_iter().rev().enumerate() {
+            let weight = (-to_number(newer) / HALF_LIFE_ITEMS).exp2();
+            let liked = if liked.contains(&id) { weight } else { 0.0 };
+            let share = Taste { watched: weight, liked };
+            view.whole.add(share);
             if let Some(item) = lookup(ItemId(id)) {
-                view.taste(&item, liked.contains(&id));
+                view.taste(&item, share);
             }
         }
         view
     }
 
-    fn taste(&mut self, item: &Item, liked: bool) {
-        let like = if liked { 1.0 } else { 0.0 };
+    fn taste(&mut self, item: &Item, share: Taste) {
         for genre in &item.genres {
-            let taste = entry(&mut self.genres, genre);
-            taste.watched += 1.0;
-            taste.liked += like;
+            entry(&mut self.genres, genre).add(share);
         }
-        if liked {
-            item.tags.iter().for_each(|tag| *entry(&mut self.tags, tag) += 1.0);
+        if share.liked > 0.0 {
+            item.tags.iter().for_each(|tag| *entry(&mut self.tags, tag) += share.liked);
         }
         if let Some(creator) = item.creator {
-            *self.creators.entry(creator).or_default() += 1.0;
+            *self.creators.entry(creator).or_default() += share.watched;
         }
-        if let Some(year) = item.year.filter(|_| liked || self.liked.is_empty()) {
-            self.years.0 += f64::from(year);
-            self.years.1 += 1.0;
+        let weight = if self.liked.is_empty() { share.watched } else { share.liked };
+        if let Some(year) = item.year.filter(|_| weight > 0.0) {
+            self.years.0 += f64::from(year) * weight;
+            self.years.1 += weight;
         }
     }
 
@@ -120,12 +135,11 @@ impl UserView {
         if item.genres.is_empty() {
             return None;
         }
-        let (items, liked) = (to_number(self.items.len()), to_number(self.liked.len()).max(1.0));
         let mut sums = (0.0, 0.0, 0.0);
         for genre in &item.genres {
             let taste = self.genres.get(genre).copied().unwrap_or_default();
-            sums.0 += taste.liked / liked;
-            sums.1 += taste.watched / items;
+            sums.0 += ratio(taste.liked, self.whole.liked);
+            sums.1 += ratio(taste.watched, self.whole.watched);
             sums.2 += (taste.liked + PRIOR * average) / (taste.watched + PRIOR);
         }
         let count = to_number(item.genres.len());
@@ -137,16 +151,14 @@ impl UserView {
         if self.tags.is_empty() || item.tags.is_empty() {
             return None;
         }
-        let liked = to_number(self.liked.len()).max(1.0);
-        let shares = item.tags.iter().filter_map(|tag| self.tags.get(tag)).sum::<f64>() / liked;
-        Some(shares / to_number(item.tags.len()))
+        let liked: f64 = item.tags.iter().filter_map(|tag| self.tags.get(tag)).sum();
+        Some(ratio(liked, self.whole.liked) / to_number(item.tags.len()))
     }
 
     /// The share of the history's items that are by the item's creator.
     fn creator_affinity(&self, item: &Item) -> Option<f64> {
-        let items = to_number(self.items.len());
         let count = self.creators.get(&item.creator?).copied().unwrap_or(0.0);
-        (items > 0.0).then(|| count / items)
+        (self.whole.watched > 0.0).then(|| count / self.whole.watched)
     }
 
     /// Years between the item and the mean of the user's.
@@ -161,6 +173,11 @@ impl UserView {
         let milliseconds = self.last?.0.saturating_sub(item.created?.0);
         Some(to_span(milliseconds) / DAY_MS)
     }
+}
+
+/// A share of a whole; 0 where there is none.
+fn ratio(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part / whole } else { 0.0 }
 }
 
 /// Items of the behaviours that qualify, each once, oldest first by its last such behaviour.

@@ -25,6 +25,8 @@ const CONNECTION_WINDOW_BYTES: u32 = 4 << 20;
 
 /// An endpoint that lets that many callers in a row wait in vain is as good as dead.
 const PATIENCE: usize = 3;
+/// Who gave up sooner had little time left: that says nothing about the endpoint.
+const IN_VAIN: Duration = Duration::from_millis(50);
 
 /// One address of an upstream, with its connection.
 pub(super) struct Endpoint {
@@ -117,11 +119,8 @@ impl Endpoint {
 
     /// True where the endpoint is in favour, or has been left alone for long enough.
     pub(super) fn is_open(&self, now: Instant) -> bool {
-        self.closed_until().is_none_or(|until| until <= now)
-    }
-
-    pub(super) fn closed_until(&self) -> Option<Instant> {
-        self.ejection().map(|ejection| ejection.until)
+        let ejection = *self.ejection.lock().unwrap_or_else(PoisonError::into_inner);
+        ejection.is_none_or(|ejection| ejection.until <= now)
     }
 
     /// Takes the right to call it. After an ejection one caller gets it; the others wait for what
@@ -141,7 +140,7 @@ impl Endpoint {
     /// Sends a request, and learns from what becomes of it.
     pub(super) async fn attempt(self: &Arc<Self>, request: Request<Body>) -> Attempt {
         let guard = InFlight::enter(self);
-        let waiting = Waiting(self);
+        let waiting = Waiting { endpoint: self, since: Instant::now() };
         let outcome = self.channel.clone().oneshot(request).await;
         if !outcome.as_ref().is_err_and(has_source::<TimeoutExpired>) {
             waiting.answered();
@@ -161,7 +160,7 @@ impl Endpoint {
         attempt
     }
 
-    fn eject(&self) {
+    pub(super) fn eject(&self) {
         let mut ejection = self.ejection.lock().unwrap_or_else(PoisonError::into_inner);
         let first = self.longest_ejection / 10;
         let time = ejection.map_or(first, |last| last.time.saturating_mul(2));
@@ -175,10 +174,6 @@ impl Endpoint {
         if ejection.take().is_some() {
             tracing::debug!(address = %self.address, "endpoint is back");
         }
-    }
-
-    fn ejection(&self) -> Option<Ejection> {
-        *self.ejection.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -203,27 +198,33 @@ fn guarded(response: Response<Body>, guard: InFlight) -> Response<Body> {
 }
 
 /// A call without an answer; dropped, it was given up.
-struct Waiting<'a>(&'a Endpoint);
+struct Waiting<'a> {
+    endpoint: &'a Endpoint,
+    since: Instant,
+}
 
 impl Waiting<'_> {
     fn answered(self) {
-        self.0.given_up.store(0, Ordering::Relaxed);
+        self.endpoint.given_up.store(0, Ordering::Relaxed);
         std::mem::forget(self);
     }
 }
 
 impl Drop for Waiting<'_> {
     fn drop(&mut self) {
-        if self.0.given_up.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE {
-            self.0.eject();
+        if self.since.elapsed() < IN_VAIN {
+            return;
+        }
+        if self.endpoint.given_up.fetch_add(1, Ordering::Relaxed) + 1 >= PATIENCE {
+            self.endpoint.eject();
         }
     }
 }
 
-struct InFlight(Arc<Endpoint>);
+pub(super) struct InFlight(Arc<Endpoint>);
 
 impl InFlight {
-    fn enter(endpoint: &Arc<Endpoint>) -> Self {
+    pub(super) fn enter(endpoint: &Arc<Endpoint>) -> Self {
         endpoint.in_flight.fetch_add(1, Ordering::Relaxed);
         Self(Arc::clone(endpoint))
     }
@@ -232,5 +233,29 @@ impl InFlight {
 impl Drop for InFlight {
     fn drop(&mut self) {
         self.0.in_flight.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether an endpoint is in favour after `calls` calls that were given up after `time`.
+    fn is_open_after(calls: usize, time: Duration) -> bool {
+        let config = ClientConfig::at("http://feature:1");
+        let origin = Uri::from_static("http://feature:1");
+        let endpoint = Endpoint::new(SocketAddr::from(([127, 0, 0, 1], 1)), origin, &config);
+        for _ in 0..calls {
+            let since = Instant::now().checked_sub(time).unwrap();
+            drop(Waiting { endpoint: &endpoint, since });
+        }
+        endpoint.is_open(Instant::now())
+    }
+
+    #[tokio::test]
+    async fn only_calls_that_waited_count_against_an_endpoint() {
+        assert!(is_open_after(100, Duration::ZERO));
+        assert!(is_open_after(PATIENCE - 1, IN_VAIN));
+        assert!(!is_open_after(PATIENCE, IN_VAIN));
     }
 }

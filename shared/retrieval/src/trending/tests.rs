@@ -100,6 +100,24 @@ fn the_order_survives_centuries() {
 }
 
 #[test]
+fn a_fresh_catalogue_without_times_is_listed() {
+    let mut trending = Trending::new(TrendingConfig::default());
+    (1..=4).for_each(|id| trending.upsert(&Item::bare(ItemId(id))));
+    assert_eq!(ids(&trending.recall(&cold(), 9)), [1, 2, 3, 4]);
+    assert_eq!(ids(&trending.recall(&person(22, Gender::Female), 2)), [1, 2]);
+    let context = UserContext { seen: vec![ItemId(1)], ..cold() };
+    assert_eq!(ids(&trending.recall(&context, 2)), [2, 3]);
+    // With an event and with a time they come first.
+    record_all(&mut trending, &[event(4, Action::View, 0)]);
+    trending.upsert(&Item { created: Some(Timestamp(-1)), ..Item::bare(ItemId(3)) });
+    assert_eq!(ids(&trending.recall(&cold(), 9)), [4, 3, 1, 2]);
+    trending.delete(ItemId(1));
+    assert_eq!(ids(&trending.recall(&cold(), 9)), [4, 3, 2]);
+    trending.restart_items();
+    assert!(trending.recall(&cold(), 9).is_empty());
+}
+
+#[test]
 fn the_parts_take_turns() {
     let config = TrendingConfig { newest_share: 0.25, ..plain() };
     let mut trending = with_items(config, 20);
