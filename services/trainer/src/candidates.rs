@@ -1,0 +1,105 @@
+//! Merged candidates of each case with what was known of the items then: what the ranker scores.
+
+use std::{collections::HashMap, sync::Arc};
+
+use tributary_domain::{ChannelName, Item, ItemId};
+use tributary_features::{
+    Record,
+    ranking::{Evidence, RankingRecord, Statistics, UserView},
+};
+use tributary_slate::{ChannelList, Finding, Merged, merge};
+
+use crate::{
+    channels::{CHANNELS, Recalled},
+    config::MergeConfig,
+    data::DataSet,
+    replay::Replay,
+    split::{Case, Target},
+};
+
+/// One case with its merged candidates.
+pub(crate) struct Question<'a> {
+    pub(crate) case: &'a Case,
+    pub(crate) candidates: Vec<Merged>,
+    /// As of the case's moment.
+    statistics: Statistics,
+}
+
+/// Merges the channels' lists of each case, as the gateway does. The cases stand in order of time.
+pub(crate) fn questions<'a>(
+    data: &DataSet,
+    cases: &'a [Case],
+    recalled: &[Recalled],
+    config: &MergeConfig,
+) -> Vec<Question<'a>> {
+    let mut replay = Replay::of(&data.events);
+    let mut statistics = Statistics::new();
+    cases
+        .iter()
+        .zip(recalled)
+        .map(|(case, recalled)| {
+            replay.until(case.as_of).iter().for_each(|event| statistics.record(event));
+            let candidates = merged(recalled, config);
+            Question { case, candidates, statistics: statistics.clone() }
+        })
+        .collect()
+}
+
+fn merged(recalled: &Recalled, config: &MergeConfig) -> Vec<Merged> {
+    let weights = [config.two_tower, config.collaborative, config.search, config.trending];
+    let lists: Vec<ChannelList<'_>> = recalled
+        .iter()
+        .zip(weights)
+        .map(|(items, weight)| ChannelList { items, weight, quota: None })
+        .collect();
+    merge(&lists, config.limit)
+}
+
+/// The catalogue by id.
+pub(crate) struct Catalogue(HashMap<ItemId, Arc<Item>>);
+
+impl Catalogue {
+    pub(crate) fn of(items: &[Item]) -> Self {
+        Self(items.iter().map(|item| (item.id, Arc::new(item.clone()))).collect())
+    }
+
+    pub(crate) fn get(&self, item: ItemId) -> Option<Arc<Item>> {
+        self.0.get(&item).cloned()
+    }
+}
+
+impl Question<'_> {
+    /// What became of a candidate, `None` where the user did not engage with it.
+    pub(crate) fn outcome(&self, candidate: usize) -> Option<&Target> {
+        let item = self.candidates[candidate].item;
+        self.case.targets.iter().find(|target| target.item == item)
+    }
+
+    /// The candidates in the order of the merge.
+    pub(crate) fn items(&self) -> Vec<ItemId> {
+        self.candidates.iter().map(|candidate| candidate.item).collect()
+    }
+
+    /// Shows the ranker's records of some of the candidates, in order.
+    pub(crate) fn visit<E>(
+        &self,
+        catalogue: &Catalogue,
+        rows: &[usize],
+        mut visit: impl FnMut(&dyn Record) -> Result<(), E>,
+    ) -> Result<(), E> {
+        let view = UserView::new(&self.case.context, &|item| catalogue.get(item));
+        for row in rows {
+            let Merged { item, findings } = &self.candidates[*row];
+            let evidence: Vec<Evidence> = findings.iter().map(evidence).collect();
+            let attributes = catalogue.get(*item).unwrap_or_else(|| Arc::new(Item::bare(*item)));
+            let statistics = self.statistics.of(*item);
+            visit(&RankingRecord::new(&view, &attributes, statistics, &evidence))?;
+        }
+        Ok(())
+    }
+}
+
+fn evidence(finding: &Finding) -> Evidence {
+    let Finding { channel, position, score } = *finding;
+    Evidence { channel: ChannelName::from(CHANNELS[channel]), position, score }
+}

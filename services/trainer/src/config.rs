@@ -1,0 +1,300 @@
+//! The command line and the configuration file. Every setting has a default in code; a TOML file
+//! overrides what it names.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+use tributary_network::{RankerConfig, TwoTowerConfig};
+use tributary_retrieval::{
+    collaborative::CollaborativeConfig, text::TextConfig, trending::TrendingConfig,
+    vector::VectorConfig,
+};
+use tributary_slate::Settings;
+
+use crate::error::TrainerError;
+
+/// All settings of a training.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// Seeds everything random: the same seed, data and machine give the same models.
+    pub seed: u64,
+    pub data: DataConfig,
+    pub split: SplitConfig,
+    pub item_knn: ItemKnnConfig,
+    pub ease: EaseConfig,
+    pub examples: ExamplesConfig,
+    pub two_tower: TwoTowerConfig,
+    pub ranker: RankerConfig,
+    pub samples: SamplesConfig,
+    pub merge: MergeConfig,
+    pub fusion: FusionConfig,
+    pub rerank: RerankConfig,
+    pub vector: VectorConfig,
+    pub collaborative: CollaborativeConfig,
+    pub text: TextConfig,
+    pub trending: TrendingConfig,
+    /// Feature specifications instead of the built-in ones.
+    pub specifications: SpecificationPaths,
+    /// Train the served models once more on all events, the test period included. Otherwise the
+    /// evaluated models are served.
+    pub refit: bool,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DataConfig {
+    /// Share of bad rows above which reading fails.
+    pub rejected_share: f64,
+}
+
+/// Where the data is cut, as shares of the events in order of time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SplitConfig {
+    /// The ranker's window begins here.
+    pub window: f64,
+    /// The test period begins here, and the window ends.
+    pub test: f64,
+    /// Shares of a user's events of the test period after which the evaluation asks.
+    pub ask_after: Vec<f64>,
+    /// The same for the ranker's window: more than one gives more samples.
+    pub sample_after: Vec<f64>,
+}
+
+/// The ItemKNN baseline and the cosine table.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ItemKnnConfig {
+    pub neighbours: usize,
+    pub shrinkage: f32,
+}
+
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct EaseConfig {
+    /// The λ of the closed form.
+    pub regularisation: f32,
+    /// The most frequent items that take part; memory grows with the square.
+    pub maximum_items: usize,
+    /// Neighbours of an item that the served table keeps.
+    pub neighbours: usize,
+}
+
+/// What the two-tower model learns from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExamplesConfig {
+    /// The latest examples of one user that are used.
+    pub per_user: usize,
+    /// All examples, at most; beyond it they are thinned out evenly.
+    pub maximum: usize,
+}
+
+/// What the ranker learns from.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SamplesConfig {
+    /// Recalled but not chosen candidates of a case that are kept; their weight makes up for the
+    /// others, so that probabilities stay calibrated.
+    pub negatives: usize,
+    /// Share of the window's cases, the latest ones, that stop the training and choose the fusion.
+    pub validation: f64,
+}
+
+/// How the channels' lists are joined, as the gateway does it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MergeConfig {
+    /// Candidates asked of each channel.
+    pub recall_size: usize,
+    /// Candidates after the merge.
+    pub limit: usize,
+    pub two_tower: u32,
+    pub collaborative: u32,
+    pub search: u32,
+    pub trending: u32,
+}
+
+/// How the final list is picked, as the rerank service does it.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RerankConfig {
+    /// The first of the ranked candidates that are picked from.
+    pub candidates: usize,
+    /// Share of genres and tags in the similarity of two items.
+    pub label_share: f32,
+    pub diversity: Settings,
+}
+
+/// How the ranker's probabilities become one score.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FusionConfig {
+    /// Exponents of `liked` to choose from; `watched` has 1 minus it.
+    pub liked_exponents: Vec<f32>,
+    /// Weight of NDCG over liked items in the choice; the rest is NDCG over all engaged ones.
+    pub liked_share: f64,
+}
+
+#[derive(Debug, Clone, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SpecificationPaths {
+    pub user_tower: Option<PathBuf>,
+    pub item_tower: Option<PathBuf>,
+    pub ranker: Option<PathBuf>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 1,
+            data: DataConfig::default(),
+            split: SplitConfig::default(),
+            item_knn: ItemKnnConfig::default(),
+            ease: EaseConfig::default(),
+            examples: ExamplesConfig::default(),
+            two_tower: TwoTowerConfig {
+                shared_tables: vec!["item".into()],
+                epochs: 5,
+                regularisation: 1e-4,
+                embedding_regularisation: 1e-3,
+                ..TwoTowerConfig::default()
+            },
+            ranker: RankerConfig::default(),
+            samples: SamplesConfig::default(),
+            merge: MergeConfig::default(),
+            fusion: FusionConfig::default(),
+            rerank: RerankConfig::default(),
+            vector: VectorConfig::default(),
+            collaborative: CollaborativeConfig::default(),
+            text: TextConfig::default(),
+            trending: TrendingConfig::default(),
+            specifications: SpecificationPaths::default(),
+            refit: true,
+        }
+    }
+}
+
+impl Default for DataConfig {
+    fn default() -> Self {
+        Self { rejected_share: 0.01 }
+    }
+}
+
+impl Default for SplitConfig {
+    fn default() -> Self {
+        Self { window: 0.6, test: 0.8, ask_after: vec![0.5], sample_after: vec![0.25, 0.5, 0.75] }
+    }
+}
+
+impl Default for ItemKnnConfig {
+    fn default() -> Self {
+        Self { neighbours: 100, shrinkage: 0.0 }
+    }
+}
+
+impl Default for EaseConfig {
+    fn default() -> Self {
+        Self { regularisation: 300.0, maximum_items: 10_000, neighbours: 400 }
+    }
+}
+
+impl Default for ExamplesConfig {
+    fn default() -> Self {
+        Self { per_user: 200, maximum: 300_000 }
+    }
+}
+
+impl Default for SamplesConfig {
+    fn default() -> Self {
+        Self { negatives: 150, validation: 0.2 }
+    }
+}
+
+impl Default for MergeConfig {
+    fn default() -> Self {
+        Self {
+            recall_size: 200,
+            limit: 500,
+            two_tower: 1,
+            collaborative: 1,
+            search: 1,
+            trending: 1,
+        }
+    }
+}
+
+impl Default for RerankConfig {
+    fn default() -> Self {
+        Self { candidates: 200, label_share: 0.6, diversity: Settings::default() }
+    }
+}
+
+impl Default for FusionConfig {
+    fn default() -> Self {
+        Self { liked_exponents: vec![0.0, 0.1, 0.2, 0.3, 0.4, 0.5], liked_share: 0.5 }
+    }
+}
+
+impl Config {
+    /// The same settings with everything random seeded by `seed`.
+    #[must_use]
+    pub fn seeded(mut self, seed: u64) -> Self {
+        self.seed = seed;
+        self.two_tower.seed = seed;
+        self.ranker.seed = seed;
+        self
+    }
+
+    /// The defaults, or those with what `file` overrides key by key.
+    pub fn load(file: Option<&Path>) -> Result<Self, TrainerError> {
+        let Some(path) = file else { return Ok(Self::default()) };
+        let text = std::fs::read_to_string(path).map_err(TrainerError::file("read", path))?;
+        Self::parse(&text)
+            .map_err(|source| TrainerError::Config { path: path.into(), source: source.into() })
+    }
+
+    fn parse(text: &str) -> Result<Self, toml::de::Error> {
+        let mut all = toml::Table::try_from(Self::default())
+            .expect("the defaults hold nothing that TOML cannot");
+        override_with(&mut all, toml::from_str(text)?);
+        all.try_into()
+    }
+}
+
+/// Tables are merged, so that a file that names one key of a section keeps the section's others.
+fn override_with(base: &mut toml::Table, changes: toml::Table) {
+    for (key, change) in changes {
+        match (base.get_mut(&key), change) {
+            (Some(toml::Value::Table(base)), toml::Value::Table(change)) => {
+                override_with(base, change);
+            }
+            (_, change) => {
+                base.insert(key, change);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_changes_only_what_it_names() {
+        let defaults = Config::default();
+        let config = Config::parse("[two_tower]\nepochs = 3\n[trending]\nhalf_life = \"7days\"");
+        let config = config.unwrap();
+        assert_eq!(config.two_tower.epochs, 3);
+        assert_eq!(config.two_tower.shared_tables, defaults.two_tower.shared_tables);
+        assert_eq!(config.trending.half_life, std::time::Duration::from_secs(7 * 86_400));
+        assert_eq!(config.trending.segment_share, defaults.trending.segment_share);
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused_by_name() {
+        let error = Config::parse("[ease]\nlambda = 3").unwrap_err();
+        assert!(error.to_string().contains("lambda"), "{error}");
+    }
+}
