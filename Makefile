@@ -1,0 +1,58 @@
+# `make up` and `make test` are all that a fresh machine needs; the rest is for daily work.
+# Needed beforehand: a Rust toolchain, Python 3 with pip, a C++ compiler.
+
+DATA ?= .tributary/data/ml-100k
+PORT ?= 7000
+VENV := .tools/python
+ONNXRUNTIME := .tools/onnxruntime/libonnxruntime.so
+PYTHON := $(VENV)/bin/python
+BUF := $(VENV)/bin/buf
+
+export ORT_DYLIB_PATH := $(CURDIR)/$(ONNXRUNTIME)
+
+.PHONY: help up test lint bench build data tools python clean-state
+
+help:
+	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
+
+up: tools $(if $(filter .tributary/data/ml-100k,$(DATA)),data) ## Build, train where needed, start every process, show a list
+	cargo build --release --workspace --bins
+	target/release/tributary up --data $(DATA) --port $(PORT)
+
+test: tools data python ## Every test: units, services, end to end
+	cargo build --workspace --all-targets
+	TRIBUTARY_PYTHON=$(CURDIR)/$(PYTHON) TRIBUTARY_BUF=$(CURDIR)/$(BUF) \
+		TRIBUTARY_GRPCURL=$(CURDIR)/.tools/grpcurl cargo test --workspace
+
+lint: python ## Formatting, clippy, buf lint
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets -- -D warnings
+	cd proto && $(CURDIR)/$(BUF) lint
+
+bench: tools data ## Latency, memory and kernels, each against its baseline in the same run
+	cargo build --release --workspace --bins
+	target/release/bench --data $(DATA)
+
+build: ## Release binaries
+	cargo build --release --workspace --bins
+
+tools: $(ONNXRUNTIME) ## ONNX Runtime
+
+$(ONNXRUNTIME):
+	scripts/fetch-onnxruntime.sh $(dir $@)
+
+data: .tributary/data/ml-100k/ml-100k.inter ## MovieLens 100K, the sample data
+
+.tributary/data/ml-100k/ml-100k.inter:
+	scripts/fetch-movielens-100k.sh $(dir $@)
+
+python: .tools/python/ready .tools/grpcurl ## Clients that the tests use: grpcio, buf, grpcurl
+
+.tools/python/ready: scripts/requirements.txt
+	scripts/fetch-python.sh $(VENV)
+
+.tools/grpcurl:
+	scripts/fetch-grpcurl.sh .tools
+
+clean-state: ## Remove the running mesh's state (bundles, store, logs), not the data
+	rm -rf .tributary/ml-100k

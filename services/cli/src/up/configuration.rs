@@ -1,0 +1,87 @@
+//! Fits the shipped configuration files to this machine: ports, folders, the page-token key.
+
+use std::{fs, path::PathBuf};
+
+use toml::{Table, Value};
+
+use super::{
+    home::Home,
+    service::{Ports, Service},
+};
+use crate::CliError;
+
+/// Writes the service's configuration into the home and returns the file.
+pub(super) fn write(service: &Service, home: &Home, ports: &Ports) -> Result<PathBuf, CliError> {
+    let mut table: Table = service
+        .configuration
+        .parse()
+        .map_err(|source| CliError::Configuration { name: service.name.to_owned(), source })?;
+    move_ports(&mut table, ports);
+    let metrics = format!("127.0.0.1:{}", ports.metrics_of(service));
+    set(&mut table, "server", "metrics_listen", metrics);
+    set(&mut table, "bundle", "store", home.store().to_string_lossy().into_owned());
+    match service.name {
+        "feature" => {
+            set(&mut table, "store", "data", home.feature().to_string_lossy().into_owned());
+        }
+        "gateway" => set(&mut table, "page_token", "secret", home.page_token_secret()?),
+        _ => {}
+    }
+    let path = home.configuration().join(format!("{}.toml", service.name));
+    fs::write(&path, table.to_string()).map_err(CliError::file(&path))?;
+    Ok(path)
+}
+
+/// Sets a key of a section that the file has; a service without the section does not know it.
+fn set(table: &mut Table, section: &str, key: &str, value: String) {
+    if let Some(Value::Table(section)) = table.get_mut(section) {
+        section.insert(key.into(), Value::from(value));
+    }
+}
+
+/// Replaces every standard port of this machine's addresses by the one in use.
+fn move_ports(table: &mut Table, ports: &Ports) {
+    for (_, value) in table.iter_mut() {
+        move_ports_of(value, ports);
+    }
+}
+
+fn move_ports_of(value: &mut Value, ports: &Ports) {
+    match value {
+        Value::Table(table) => move_ports(table, ports),
+        Value::Array(values) => values.iter_mut().for_each(|value| move_ports_of(value, ports)),
+        Value::String(text) => {
+            if let Some(moved) = moved(text, ports) {
+                *text = moved;
+            }
+        }
+        Value::Integer(_) | Value::Float(_) | Value::Boolean(_) | Value::Datetime(_) => {}
+    }
+}
+
+fn moved(text: &str, ports: &Ports) -> Option<String> {
+    let (host, port) = text.rsplit_once(':')?;
+    let local = ["127.0.0.1", "localhost"].iter().any(|name| host.ends_with(name));
+    let standard: u16 = port.parse().ok().filter(|_| local)?;
+    let (_, port) = ports.pairs().find(|(known, _)| *known == standard)?;
+    Some(format!("{host}:{port}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::up::service::SERVICES;
+
+    #[test]
+    fn every_address_of_every_file_is_moved() {
+        let ports = Ports::choose(0).unwrap();
+        for service in &SERVICES {
+            let mut table: Table = service.configuration.parse().unwrap();
+            move_ports(&mut table, &ports);
+            let text = table.to_string();
+            for (standard, _) in ports.pairs() {
+                assert!(!text.contains(&format!("127.0.0.1:{standard}\"")), "{text}");
+            }
+        }
+    }
+}

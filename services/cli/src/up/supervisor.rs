@@ -1,0 +1,201 @@
+//! Owns the processes of a mesh from start to end.
+
+use std::{path::Path, process::ExitStatus, time::Duration};
+
+use tokio::{net::UnixListener, process::Child, time::Instant};
+
+use super::{
+    configuration, control, health,
+    home::Home,
+    listing::Process,
+    process::{self, Launch},
+    service::{Ports, SERVICES, Service},
+};
+use crate::{CliError, output::Output};
+
+const POLL: Duration = Duration::from_millis(100);
+const GRACE: Duration = Duration::from_secs(10);
+
+/// A process of the mesh and what it takes to start it again.
+struct Member {
+    service: &'static Service,
+    port: u16,
+    metrics: u16,
+    launch: Launch,
+    child: Child,
+    ended: Option<ExitStatus>,
+}
+
+/// The processes, in the order they were started, and the socket that commands come in on.
+pub(super) struct Supervisor {
+    members: Vec<Member>,
+    control: UnixListener,
+}
+
+impl Supervisor {
+    /// Starts every process; one that cannot be started takes the others with it.
+    pub(super) async fn start(
+        home: &Home,
+        binaries: &Path,
+        ports: &Ports,
+    ) -> Result<Self, CliError> {
+        let control = control::listen(&home.socket()).await?;
+        let mut members = Vec::with_capacity(SERVICES.len());
+        for service in &SERVICES {
+            let launch = Launch {
+                name: service.name,
+                binary: binaries.join(service.name),
+                configuration: configuration::write(service, home, ports)?,
+                log: home.log(service.name),
+            };
+            process::clear_log(&launch.log)?;
+            members.push(Member {
+                service,
+                port: ports.of(service),
+                metrics: ports.metrics_of(service),
+                child: launch.start()?,
+                launch,
+                ended: None,
+            });
+        }
+        Ok(Self { members, control })
+    }
+
+    /// Waits until every process serves.
+    pub(super) async fn wait_healthy(&mut self, patience: Duration) -> Result<(), CliError> {
+        let end = Instant::now() + patience;
+        for member in &mut self.members {
+            member.wait_healthy(end, patience).await?;
+        }
+        Ok(())
+    }
+
+    /// Watches the processes and answers commands, without end.
+    pub(super) async fn supervise(&mut self, output: &Output) {
+        let mut poll = tokio::time::interval(POLL);
+        loop {
+            tokio::select! {
+                accepted = self.control.accept() => match accepted {
+                    Ok((stream, _)) => self.obey(stream).await,
+                    Err(error) => tracing::warn!(%error, "control connection failed"),
+                },
+                _ = poll.tick() => self.report_ends(output),
+            }
+        }
+    }
+
+    async fn obey(&mut self, stream: tokio::net::UnixStream) {
+        let answered = control::serve(stream, async |command| self.answer(command).await).await;
+        if let Err(error) = answered {
+            tracing::warn!(%error, "control command was not answered");
+        }
+    }
+
+    async fn answer(&mut self, command: control::Request) -> control::Answer {
+        match command {
+            control::Request::Status => control::Answer::Processes(self.processes()),
+            control::Request::Restart { name } => match self.restart(&name).await {
+                Ok(()) => control::Answer::Processes(self.processes()),
+                Err(error) => control::Answer::Refused(error.to_string()),
+            },
+        }
+    }
+
+    async fn restart(&mut self, name: &str) -> Result<(), CliError> {
+        let member = self.members.iter_mut().find(|member| member.service.name == name);
+        let Some(member) = member else {
+            let names = SERVICES.each_ref().map(|service| service.name).join(", ");
+            return Err(CliError::Control(format!("{name:?} is not one of {names}")));
+        };
+        member.look();
+        if member.ended.is_none() {
+            return Err(CliError::Control(format!("{name} is running; stop it first")));
+        }
+        member.child = member.launch.start()?;
+        member.ended = None;
+        let patience = Duration::from_secs(30);
+        member.wait_healthy(Instant::now() + patience, patience).await
+    }
+
+    fn report_ends(&mut self, output: &Output) {
+        for member in &mut self.members {
+            if member.ended.is_none() && member.look() {
+                let name = member.service.name;
+                output.remark(format!(
+                    "{name} ended ({}); its log: {}; start it again with `tributary restart \
+                     {name}`",
+                    member.state(),
+                    member.launch.log.display(),
+                ));
+            }
+        }
+    }
+
+    /// Name, addresses and state of every process.
+    pub(super) fn processes(&mut self) -> Vec<Process> {
+        self.members.iter_mut().map(Member::process).collect()
+    }
+
+    /// Stops the gateway first, so that no request meets a half-stopped mesh.
+    pub(super) async fn stop(&mut self, output: &Output) {
+        output.remark("stopping");
+        for member in self.members.iter_mut().rev() {
+            if member.look() {
+                continue;
+            }
+            let name = member.service.name;
+            match process::stop(&mut member.child, GRACE).await {
+                Ok(status) if status.success() => {}
+                Ok(status) => output.remark(format!("{name} ended with {status}")),
+                Err(error) => output.remark(format!("{name} could not be stopped: {error}")),
+            }
+        }
+    }
+}
+
+impl Member {
+    /// Takes note of an end; true where the process has ended.
+    fn look(&mut self) -> bool {
+        if self.ended.is_none() {
+            match self.child.try_wait() {
+                Ok(status) => self.ended = status,
+                Err(error) => tracing::warn!(%error, name = self.service.name, "wait failed"),
+            }
+        }
+        self.ended.is_some()
+    }
+
+    fn state(&self) -> String {
+        self.ended.map_or_else(|| "running".to_owned(), |status| status.to_string())
+    }
+
+    fn process(&mut self) -> Process {
+        self.look();
+        Process {
+            name: self.service.name.to_owned(),
+            address: format!("127.0.0.1:{}", self.port),
+            metrics: format!("http://127.0.0.1:{}/metrics", self.metrics),
+            pid: self.child.id(),
+            state: self.state(),
+        }
+    }
+
+    async fn wait_healthy(&mut self, end: Instant, patience: Duration) -> Result<(), CliError> {
+        loop {
+            if health::is_serving(self.port, self.service.health).await {
+                return Ok(());
+            }
+            let name = self.service.name.to_owned();
+            let log = self.launch.log.clone();
+            if self.look() {
+                let status = self.ended.expect("look has just said that it ended");
+                return Err(CliError::Ended { name, status, log, tail: self.launch.log_tail() });
+            }
+            if Instant::now() > end {
+                let patience = humantime::format_duration(patience);
+                return Err(CliError::Unhealthy { name, patience, log });
+            }
+            tokio::time::sleep(POLL).await;
+        }
+    }
+}

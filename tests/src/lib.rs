@@ -1,0 +1,12 @@
+//! Starts the built binaries as a user would and talks to them over gRPC.
+//!
+//! Everything a test starts is owned by the test: processes end with it, ports are free ones,
+//! data lies in a temporary folder. The bundle is trained once a run and copied into each home.
+
+mod bundle;
+mod command;
+mod mesh;
+
+pub use bundle::{home_with_store, sample_data, trained_home};
+pub use command::{binary, repository, run, run_json};
+pub use mesh::{Mesh, Process, load};
