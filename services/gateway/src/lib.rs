@@ -7,7 +7,7 @@
 
 use std::{sync::Arc, time::Duration};
 
-use anyhow::Context;
+use anyhow::{Context, anyhow};
 use tokio_util::sync::CancellationToken;
 use tributary_feed::{Follower, follow_items};
 use tributary_proto::gateway::v1::gateway_service_server::GatewayServiceServer;
@@ -49,8 +49,8 @@ use recall::fallback::{self, Fallback};
 /// Serves until `shutdown`, drains, flushes the impressions, and returns.
 ///
 /// # Errors
-/// Where an upstream's address cannot be one, or the server breaks. Upstreams that are away are no
-/// error: the gateway starts without them.
+/// Where an upstream's address cannot be one, the server breaks, or the items can no longer be
+/// followed. Upstreams that are away are no error: the gateway starts without them.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -73,6 +73,7 @@ pub async fn start(
         config.startup_wait,
         shutdown.clone(),
     ));
+    let following = Arc::clone(&follower);
     let gateway = Gateway {
         upstreams: remote,
         catalogue,
@@ -83,13 +84,19 @@ pub async fn start(
         metrics: metrics::Metrics::new(&config),
         config,
     };
-    let served = server.add(GatewayServiceServer::new(gateway)).run().await;
+    // A catalogue that stands still would let deleted items back in: better to end and be restarted.
+    let served = tokio::select! {
+        served = server.add(GatewayServiceServer::new(gateway)).run() => {
+            served.context("the server failed")
+        }
+        () = following.ended() => Err(anyhow!("the items are no longer followed")),
+    };
     shutdown.cancel();
     drained.cancel();
     for task in [Some(recorder), Some(ready), refresh].into_iter().flatten() {
         task.await.context("a task of the gateway panicked")?;
     }
-    served.map_err(Into::into)
+    served
 }
 
 fn refresh_fallback(

@@ -46,31 +46,12 @@ impl RankingService for Service {
 fn decode(request: wire::RankRequest) -> Result<Query, FieldError> {
     let wire::RankRequest { context, item_ids, evidence, with_tasks: _ } = request;
     let context = context.ok_or_else(|| FieldError::new("context", "must be given"))?;
-    let items = decode_items(&item_ids)?;
+    let items = ItemId::distinct_from_wire(&item_ids, CANDIDATES, "item_ids")?;
     Ok(Query {
         context: UserContext::try_from(context).map_err(prefixed("context"))?,
         evidence: decode_evidence(evidence, items.len())?,
         items,
     })
-}
-
-fn decode_items(ids: &[u64]) -> Result<Vec<ItemId>, FieldError> {
-    if !(1..=CANDIDATES).contains(&ids.len()) {
-        let reason = format_args!("{} ids are not between 1 and {CANDIDATES}", ids.len());
-        return Err(FieldError::new("item_ids", reason));
-    }
-    let items: Result<Vec<ItemId>, _> = ids
-        .iter()
-        .enumerate()
-        .map(|(index, id)| ItemId::from_wire(*id, &format!("item_ids[{index}]")))
-        .collect();
-    let items = items?;
-    let mut sorted = items.clone();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(FieldError::new("item_ids", format_args!("{} is in it twice", pair[0]))),
-        None => Ok(items),
-    }
 }
 
 fn decode_evidence(

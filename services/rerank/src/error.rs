@@ -41,4 +41,6 @@ pub enum StartError {
     Feature(#[from] ClientError),
     #[error(transparent)]
     Serve(#[from] ServeError),
+    #[error("the items of the feature service are no longer followed")]
+    Unfollowed,
 }

@@ -40,7 +40,7 @@ impl Service {
     fn decode(&self, request: wire::RerankRequest) -> Result<Query, FieldError> {
         let wire::RerankRequest { item_ids, scores, size, theta, algorithm, caps, override_caps } =
             request;
-        let items = decode_items(&item_ids)?;
+        let items = ItemId::distinct_from_wire(&item_ids, CANDIDATES, "item_ids")?;
         check_scores(&scores, items.len())?;
         let caps = decode_caps(caps)?;
         Ok(Query {
@@ -68,22 +68,6 @@ impl RerankService for Service {
     ) -> Result<Response<wire::RerankResponse>, Status> {
         let answer = self.answer(request.into_inner()).await;
         answer.map(Response::new).map_err(|error| status(&error))
-    }
-}
-
-fn decode_items(ids: &[u64]) -> Result<Vec<ItemId>, FieldError> {
-    if !(1..=CANDIDATES).contains(&ids.len()) {
-        let reason = format_args!("{} ids are not between 1 and {CANDIDATES}", ids.len());
-        return Err(FieldError::new("item_ids", reason));
-    }
-    let named = |(index, id): (usize, &u64)| ItemId::from_wire(*id, &format!("item_ids[{index}]"));
-    let items: Result<Vec<ItemId>, FieldError> = ids.iter().enumerate().map(named).collect();
-    let items = items?;
-    let mut sorted = items.clone();
-    sorted.sort_unstable();
-    match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
-        Some(pair) => Err(FieldError::new("item_ids", format_args!("{} is in it twice", pair[0]))),
-        None => Ok(items),
     }
 }
 

@@ -29,7 +29,7 @@ use crate::{rerank::Reranker, vectors::Vectors};
 /// there, and both are taken up when they come.
 ///
 /// # Errors
-/// Where an address is none, or the server breaks.
+/// Where an address is none, the server breaks, or the items can no longer be followed.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -38,7 +38,7 @@ pub async fn start(
     metrics::describe();
     let catalog = Catalog::new();
     let feature = Client::new("feature", &config.feature)?;
-    let _items = follow_items(feature, catalog.sink(), shutdown.clone());
+    let items = follow_items(feature, catalog.sink(), shutdown.clone());
     let served =
         config.bundle.clone().map(|store| Served::start(store, Vectors::load, shutdown.clone()));
     let reranker = Reranker::new(served.clone(), catalog, &config);
@@ -49,6 +49,7 @@ pub async fn start(
     tokio::select! {
         served = server.run() => Ok(served?),
         () = report(served, &health) => Ok(()),
+        () = items.ended() => Err(StartError::Unfollowed),
     }
 }
 

@@ -40,6 +40,36 @@ numeric_id!(
     UserId
 );
 
+impl ItemId {
+    /// Accepts a column of ids from outside; a zero is refused, naming its place in `field`. The
+    /// path is made for a bad id only: requests carry hundreds of good ones.
+    pub fn all_from_wire(ids: &[u64], field: &str) -> Result<Vec<Self>, FieldError> {
+        match ids.iter().position(|id| *id == 0) {
+            Some(index) => Err(FieldError::new(format!("{field}[{index}]"), "must not be zero")),
+            None => Ok(ids.iter().copied().map(Self).collect()),
+        }
+    }
+
+    /// Accepts candidates from outside: 1 to `most` ids, none zero, none twice.
+    pub fn distinct_from_wire(
+        ids: &[u64],
+        most: usize,
+        field: &str,
+    ) -> Result<Vec<Self>, FieldError> {
+        if !(1..=most).contains(&ids.len()) {
+            let reason = format_args!("{} ids are not between 1 and {most}", ids.len());
+            return Err(FieldError::new(field, reason));
+        }
+        let items = Self::all_from_wire(ids, field)?;
+        let mut sorted = items.clone();
+        sorted.sort_unstable();
+        match sorted.windows(2).find(|pair| pair[0] == pair[1]) {
+            Some(pair) => Err(FieldError::new(field, format_args!("{} is in it twice", pair[0]))),
+            None => Ok(items),
+        }
+    }
+}
+
 macro_rules! name {
     ($(#[$doc:meta])* $name:ident) => {
         $(#[$doc])*
@@ -81,3 +111,22 @@ name!(
     /// Names a recall channel as configured, for example "two-tower".
     ChannelName
 );
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn candidates_are_bounded_distinct_and_not_zero() {
+        for (ids, refused) in [
+            (&[3, 1, 2][..], None),
+            (&[], Some("item_ids: 0 ids are not between 1 and 3")),
+            (&[1, 2, 3, 4], Some("item_ids: 4 ids are not between 1 and 3")),
+            (&[1, 0], Some("item_ids[1]: must not be zero")),
+            (&[7, 1, 7], Some("item_ids: 7 is in it twice")),
+        ] {
+            let got = ItemId::distinct_from_wire(ids, 3, "item_ids");
+            assert_eq!(got.err().map(|error| error.to_string()).as_deref(), refused, "{ids:?}");
+        }
+    }
+}

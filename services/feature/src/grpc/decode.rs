@@ -16,8 +16,7 @@ where
 /// Decodes 1 to 1,000 item ids.
 pub(super) fn item_ids(ids: &[u64]) -> Result<Vec<ItemId>, FieldError> {
     check_count("item_ids", ids.len())?;
-    let decoded = ids.iter().enumerate();
-    decoded.map(|(index, id)| ItemId::from_wire(*id, &format!("item_ids[{index}]"))).collect()
+    ItemId::all_from_wire(ids, "item_ids")
 }
 
 fn check_count(field: &str, count: usize) -> Result<(), FieldError> {
