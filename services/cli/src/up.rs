@@ -109,10 +109,13 @@ fn first_list(user: u64) -> RecommendOptions {
 
 fn hints(mesh: &MeshAddresses, home: &Home, user: u64) -> String {
     let authority = mesh.gateway.trim_start_matches("http://");
+    let (gateway, home_option) = (&mesh.gateway, home.root().display());
     format!(
-        "\ntry:  tributary recommend --user {user} --explain\n      grpcurl -plaintext -d \
-         '{{\"user_id\": {user}, \"size\": 10}}' {authority} \
-         tributary.gateway.v1.GatewayService/Recommend\nlogs: {}\nCtrl-C stops all processes.",
+        "\ntry:  tributary recommend --user {user} --explain --gateway {gateway}\n      \
+         grpcurl -plaintext -d '{{\"user_id\": {user}, \"size\": 10}}' {authority} \
+         tributary.gateway.v1.GatewayService/Recommend\n      \
+         tributary status --home {home_option}\n\
+         logs: {}\nCtrl-C stops all processes.",
         home.logs().display(),
     )
 }

@@ -2,7 +2,7 @@
 
 use tributary_domain::ItemId;
 
-use crate::outcome::Outcome;
+use crate::{filters::SEEN, outcome::Outcome};
 
 /// What became of an item.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,8 +22,7 @@ pub enum Verdict {
 /// What became of an item, and the candidate that it was, where it was one.
 pub fn verdict(outcome: &Outcome, item: ItemId) -> (Verdict, Option<usize>) {
     let Some(candidate) = outcome.pool.find(item) else {
-        let proposed = outcome.answers.iter().any(|answer| answer.place(item).is_some());
-        return (if proposed { Verdict::Cut } else { Verdict::NotRecalled }, None);
+        return (without_candidate(outcome, item), None);
     };
     let listed = |place: &usize| outcome.candidate(outcome.slate[*place]) == candidate;
     let removed = outcome.removed.iter().find(|one| one.candidate == candidate);
@@ -34,4 +33,15 @@ pub fn verdict(outcome: &Outcome, item: ItemId) -> (Verdict, Option<usize>) {
         (None, None) => Verdict::Outranked,
     };
     (verdict, Some(candidate))
+}
+
+/// Channels leave out by themselves what the user has seen, so that the filter does not meet it:
+/// the reason is the same.
+fn without_candidate(outcome: &Outcome, item: ItemId) -> Verdict {
+    let proposed = outcome.answers.iter().any(|answer| answer.place(item).is_some());
+    match proposed {
+        true => Verdict::Cut,
+        false if outcome.context.has_seen(item) => Verdict::Filtered(SEEN),
+        false => Verdict::NotRecalled,
+    }
 }

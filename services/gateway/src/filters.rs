@@ -149,3 +149,5 @@ pub fn run(scope: &Scope<'_>) -> (Vec<usize>, Vec<Removed>) {
 /// The name of the filter of unknown ids: with a complete catalogue its finds are also a fault of
 /// the channel.
 pub const UNKNOWN: &str = unknown::FILTER.name;
+/// The name of the filter of seen items.
+pub const SEEN: &str = seen::FILTER.name;

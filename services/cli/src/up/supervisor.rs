@@ -1,6 +1,10 @@
 //! Owns the processes of a mesh from start to end.
 
-use std::{path::Path, process::ExitStatus, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::ExitStatus,
+    time::Duration,
+};
 
 use tokio::{net::UnixListener, process::Child, time::Instant};
 
@@ -30,6 +34,7 @@ struct Member {
 pub(super) struct Supervisor {
     members: Vec<Member>,
     control: UnixListener,
+    home: PathBuf,
 }
 
 impl Supervisor {
@@ -58,7 +63,7 @@ impl Supervisor {
                 ended: None,
             });
         }
-        Ok(Self { members, control })
+        Ok(Self { members, control, home: home.root().into() })
     }
 
     /// Waits until every process serves.
@@ -123,9 +128,10 @@ impl Supervisor {
                 let name = member.service.name;
                 output.remark(format!(
                     "{name} ended ({}); its log: {}; start it again with `tributary restart \
-                     {name}`",
+                     {name} --home {}`",
                     member.state(),
                     member.launch.log.display(),
+                    self.home.display(),
                 ));
             }
         }

@@ -345,3 +345,15 @@ async fn the_bound_on_candidates_is_never_below_the_size() {
     assert_eq!((outcome.kept.len(), outcome.cut.len(), ids(&outcome).len()), (30, 40, 30));
     assert!(outcome.may_have_more());
 }
+
+#[tokio::test]
+async fn a_seen_item_that_no_channel_proposes_is_explained_by_having_been_seen() {
+    let mut scene = Scene::good(4);
+    // The fakes propose 1 to 70.
+    scene.fake.context.1.seen = vec![ItemId(3), ItemId(99)];
+    let outcome = scene.run().await;
+    let verdict = |item| crate::explain::verdict(&outcome, ItemId(item)).0;
+    assert_eq!(verdict(3), crate::explain::Verdict::Filtered("seen"));
+    assert_eq!(verdict(99), crate::explain::Verdict::Filtered("seen"));
+    assert_eq!(verdict(98), crate::explain::Verdict::NotRecalled);
+}
