@@ -18,6 +18,11 @@ use output::Output;
 
 /// Runs one command. Exit code 0: done; 1: failed, with the reason on standard error.
 pub fn run(arguments: Arguments) -> ExitCode {
+    // Warnings of the client stack and of the supervisor; results go to standard output.
+    tracing_subscriber::fmt()
+        .with_writer(std::io::stderr)
+        .with_max_level(tracing::Level::WARN)
+        .init();
     let output = Output::new(arguments.json);
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,

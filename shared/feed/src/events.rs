@@ -8,7 +8,7 @@ use tributary_proto::feature::v1::{
 
 use crate::{
     FollowError, Follower,
-    follow::{Batch, Log, Place, follow},
+    follow::{Batch, Log, follow},
 };
 
 /// An event with the segment its user was in when it was sent.
@@ -58,13 +58,12 @@ impl<S: EventSink> Log for EventLog<S> {
         proto::batch(message)
     }
 
-    fn apply(&mut self, entries: &[SegmentedEvent], place: Place) {
-        if place == Place::Restarted {
-            self.0.restart();
-        }
-        if !entries.is_empty() {
-            self.0.apply(entries);
-        }
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn apply(&mut self, entries: &[SegmentedEvent]) {
+        self.0.apply(entries);
     }
 }
 

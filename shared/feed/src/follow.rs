@@ -27,7 +27,10 @@ pub(crate) trait Log: Send + 'static {
         after: u64,
     ) -> impl Future<Output = Result<Response<Streaming<Self::Message>>, Status>> + Send;
     fn decode(message: Self::Message) -> Result<Batch<Self::Entry>, FollowError>;
-    fn apply(&mut self, entries: &[Self::Entry], place: Place);
+    /// What comes next does not join what was applied.
+    fn restart(&mut self);
+    /// Entries in their order, at least one.
+    fn apply(&mut self, entries: &[Self::Entry]);
 }
 
 /// Whether entries join what was applied before them.
@@ -178,7 +181,12 @@ impl<L: Log> Follow<L> {
         }
         let mut log = self.log.take().expect("the sink is put back after every batch");
         let applied = task::spawn_blocking(move || {
-            log.apply(&entries, place);
+            if place == Place::Restarted {
+                log.restart();
+            }
+            if !entries.is_empty() {
+                log.apply(&entries);
+            }
             log
         });
         match applied.await {

@@ -8,7 +8,7 @@ use tributary_proto::feature::v1::{
 
 use crate::{
     FollowError, Follower,
-    follow::{Batch, Log, Place, follow},
+    follow::{Batch, Log, follow},
 };
 
 /// Takes the changes of the catalogue.
@@ -44,13 +44,12 @@ impl<S: ItemSink> Log for ItemLog<S> {
         proto::batch(message)
     }
 
-    fn apply(&mut self, entries: &[ItemChange], place: Place) {
-        if place == Place::Restarted {
-            self.0.restart();
-        }
-        if !entries.is_empty() {
-            self.0.apply(entries);
-        }
+    fn restart(&mut self) {
+        self.0.restart();
+    }
+
+    fn apply(&mut self, entries: &[ItemChange]) {
+        self.0.apply(entries);
     }
 }
 
