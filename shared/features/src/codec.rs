@@ -10,6 +10,8 @@ const UNKNOWN: i64 = 1;
 const FIRST: usize = 2;
 /// Standardised numbers stay within: an outlier must not drown all other inputs.
 const LIMIT: f64 = 8.0;
+/// Up to 2^53 every whole number is a float of its own.
+const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Encodes the values of one column. Total: whatever the value, the same number of cells is
 /// written, and all are finite.
@@ -18,6 +20,7 @@ pub(crate) enum Codec {
     Hash { buckets: u64 },
     Lookup(Arc<Index>),
     Ranges(Vec<f64>),
+    OneHot(Index),
     Log(Moments),
     Standard(Moments),
     Labels { index: Arc<Index>, length: usize },
@@ -31,6 +34,7 @@ impl Codec {
             Self::Hash { buckets } => part.ids.push(hashed(value, *buckets)),
             Self::Lookup(index) => part.ids.push(looked_up(value, index)),
             Self::Ranges(bounds) => part.ids.push(ranged(value, bounds)),
+            Self::OneHot(index) => one_hot(value, index, &mut part.dense),
             Self::Log(moments) => part.dense.push(standardised(value, moments, log)),
             Self::Standard(moments) => part.dense.push(standardised(value, moments, |x| x)),
             Self::Labels { index, length } => labels(value, index, *length, &mut part.bags),
@@ -65,6 +69,31 @@ fn ranged(value: &Value<'_>, bounds: &[f64]) -> i64 {
         }
         _ => UNKNOWN,
     }
+}
+
+/// The known values' cells and behind them the cell of all others.
+pub(crate) fn one_hot_width(values: usize) -> usize {
+    values + 1
+}
+
+fn one_hot(value: &Value<'_>, index: &Index, dense: &mut Vec<f32>) {
+    let row = match value {
+        Value::Id(id) => index.id(*id),
+        Value::Text(text) => index.text(text),
+        Value::Number(number) => whole(*number).and_then(|id| index.id(id)),
+        Value::Missing | Value::Texts(_) | Value::Ids(_) | Value::Vector(_) => None,
+    };
+    let start = dense.len();
+    let others = index.len();
+    let place = row.and_then(|row| usize::try_from(row).ok()).map_or(others, |row| row - FIRST);
+    dense.resize(start + one_hot_width(index.len()), 0.0);
+    dense[start + place] = 1.0;
+}
+
+/// The number as an integer, where it is exactly one.
+fn whole(number: f64) -> Option<u64> {
+    let exact = number.fract() == 0.0 && (0.0..=EXACT).contains(&number);
+    exact.then_some(number as u64)
 }
 
 /// The row of the real value with that index.

@@ -3,9 +3,9 @@ use std::{collections::BTreeMap, sync::Arc};
 use serde::{Deserialize, Serialize};
 
 use crate::{
-    BagColumn, Batch, Feature, FeatureError, Field, Fitter, IdColumn, Kind, Layout, Part, Record,
-    Rows, Side, Specification, Table, Vocabulary,
-    codec::Codec,
+    BagColumn, Batch, Feature, FeatureError, Field, Fitter, IdColumn, Kind, Layout, Moments, Part,
+    Record, Rows, Side, Specification, Table, Vocabulary,
+    codec::{Codec, one_hot_width},
     state::{Index, State},
 };
 
@@ -192,6 +192,7 @@ impl Builder {
                 self.plans[side].bags.push((self.layout.bags.len(), *length));
                 self.layout.bags.push(BagColumn { feature: name(), table, length: *length });
             }
+            Codec::OneHot(index) => self.add_dense(side, one_hot_width(index.len())),
             Codec::Log(_) | Codec::Standard(_) => self.add_dense(side, 1),
             Codec::Vector { dimension } => self.add_dense(side, *dimension),
         }
@@ -217,7 +218,8 @@ impl Builder {
         let moments = || {
             let moments = state.moments.get(&feature.name).copied();
             let moments = moments.ok_or_else(|| feature.error("it was not fitted"))?;
-            match moments.mean.is_finite() && moments.deviation > 0.0 {
+            let Moments { mean, deviation } = moments;
+            match mean.is_finite() && deviation.is_finite() && deviation > 0.0 {
                 true => Ok(moments),
                 false => Err(feature.error("its moments are not usable")),
             }
@@ -225,6 +227,7 @@ impl Builder {
         Ok(match &feature.kind {
             Kind::HashBucket { buckets } => Codec::Hash { buckets: *buckets },
             Kind::Vocabulary { .. } => Codec::Lookup(self.index(feature, state)?),
+            Kind::OneHot { values } => Codec::OneHot(Index::of(values)),
             Kind::MultiHot { length, .. } => {
                 Codec::Labels { index: self.index(feature, state)?, length: *length }
             }

@@ -78,7 +78,10 @@ impl Fitter {
                     let sums = entry(&mut self.sums, &feature.name);
                     finite(&value).into_iter().for_each(|number| sums.add(number));
                 }
-                Kind::HashBucket { .. } | Kind::Boundaries { .. } | Kind::DenseVector { .. } => {}
+                Kind::HashBucket { .. }
+                | Kind::OneHot { .. }
+                | Kind::Boundaries { .. }
+                | Kind::DenseVector { .. } => {}
             }
         }
         Ok(())
@@ -103,7 +106,10 @@ impl Fitter {
                     let sums = self.sums.remove(&feature.name).unwrap_or_default();
                     state.moments.insert(feature.name.clone(), sums.moments());
                 }
-                Kind::HashBucket { .. } | Kind::Boundaries { .. } | Kind::DenseVector { .. } => {}
+                Kind::HashBucket { .. }
+                | Kind::OneHot { .. }
+                | Kind::Boundaries { .. }
+                | Kind::DenseVector { .. } => {}
             }
         }
         Encoder::new(self.specification, state)
@@ -201,6 +207,12 @@ fn check_form(feature: &Feature, value: &Value<'_>) -> Result<(), FeatureError> 
         ),
         (Kind::Vocabulary { .. }, value) => {
             (matches!(value, Value::Id(_) | Value::Text(_)), "an id or a text")
+        }
+        (Kind::OneHot { values: Vocabulary::Texts(_) }, value) => {
+            (matches!(value, Value::Text(_)), "a text")
+        }
+        (Kind::OneHot { values: Vocabulary::Ids(_) }, value) => {
+            (matches!(value, Value::Id(_) | Value::Number(_)), "an id or a number")
         }
         (Kind::MultiHot { .. }, value) => {
             (matches!(value, Value::Ids(_) | Value::Texts(_)), "ids or texts")

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use crate::{FeatureError, Field, Source};
+use crate::{FeatureError, Field, Source, Vocabulary};
 
 mod raw;
 
@@ -32,7 +32,8 @@ pub struct Feature {
     pub dimension: usize,
 }
 
-/// How a value becomes rows of a table or numbers.
+/// How a value becomes rows of a table or numbers; `docs/features.md` has all of them with their
+/// keys, and what they make of missing and unknown values.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Kind {
     /// One row: the hash of an id, text or number.
@@ -40,6 +41,10 @@ pub enum Kind {
     /// One row for each id or text that occurs at least `minimum_count` times in training, the
     /// `maximum` most frequent ones.
     Vocabulary { maximum: usize, minimum_count: u64 },
+    /// Numbers, no row: a 1 at the place of the value in the given list, 0 elsewhere; behind them
+    /// one more, which is 1 where the value is missing or not in the list. For a few values that
+    /// are known beforehand and need no table; a [`Kind::Vocabulary`] learns its values.
+    OneHot { values: Vocabulary },
     /// Up to `length` rows of a vocabulary of texts or ids.
     MultiHot { maximum: usize, minimum_count: u64, length: usize },
     /// One row for each of `buckets` ranges of equal frequency in training.
@@ -63,7 +68,10 @@ impl Kind {
     }
 
     pub(crate) fn has_table(&self) -> bool {
-        !matches!(self, Self::LogNumber | Self::StandardNumber | Self::DenseVector { .. })
+        !matches!(
+            self,
+            Self::OneHot { .. } | Self::LogNumber | Self::StandardNumber | Self::DenseVector { .. }
+        )
     }
 }
 

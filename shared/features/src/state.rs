@@ -68,6 +68,13 @@ impl Index {
         }
     }
 
+    pub(crate) fn len(&self) -> usize {
+        match self {
+            Self::Ids(rows) => rows.len(),
+            Self::Texts(rows) => rows.len(),
+        }
+    }
+
     pub(crate) fn id(&self, id: u64) -> Option<i64> {
         match self {
             Self::Ids(rows) => rows.get(&id).copied(),

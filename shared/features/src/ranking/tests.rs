@@ -7,6 +7,8 @@ use tributary_domain::{
 use super::*;
 use crate::{Encoder, Field, Fitter, Record, Side, Source, Value};
 
+mod laws;
+
 const DAY: i64 = 86_400_000;
 
 fn behaviour(item: u64, action: Action, day: i64) -> Behaviour {
@@ -224,6 +226,8 @@ fn specifications_read_and_name_real_fields() {
     for (name, specification) in [
         ("user_tower", specification::user_tower()),
         ("item_tower", specification::item_tower()),
+        ("multi_interest_user", specification::multi_interest_user()),
+        ("multi_interest_item", specification::multi_interest_item()),
         ("ranker", specification::ranker()),
     ] {
         specification.check_fields().expect(name);

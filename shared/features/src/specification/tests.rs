@@ -16,6 +16,14 @@ fn every_kind_is_read() {
             "kind = \"multi-hot\"\nmaximum = 5\nlength = 3",
             Kind::MultiHot { maximum: 5, minimum_count: 1, length: 3 },
         ),
+        (
+            "kind = \"one-hot\"\nvalues = [\"female\", \"male\"]",
+            Kind::OneHot { values: Vocabulary::Texts(vec!["female".into(), "male".into()]) },
+        ),
+        (
+            "kind = \"one-hot\"\nvalues = [7, 0]",
+            Kind::OneHot { values: Vocabulary::Ids(vec![7, 0]) },
+        ),
         ("kind = \"quantile-buckets\"\nbuckets = 4", Kind::QuantileBuckets { buckets: 4 }),
         ("kind = \"boundaries\"\nbounds = [-1, 2.5]", Kind::Boundaries { bounds: vec![-1.0, 2.5] }),
         ("kind = \"log-number\"", Kind::LogNumber),
@@ -42,6 +50,13 @@ fn errors_name_the_feature_and_what_is_wrong() {
         ("kind = \"boundaries\"\nbounds = []", "`bounds` must be"),
         ("kind = \"boundaries\"\nbounds = [1, nan]", "`bounds` must be"),
         ("kind = \"multi-hot\"\nmaximum = 3", "`length` is missing"),
+        ("kind = \"item-sequence\"\nlength = 10001", "`length` is more than 10000"),
+        ("kind = \"one-hot\"", "`values` is missing"),
+        ("kind = \"one-hot\"\nvalues = []", "`values` must not be 0"),
+        ("kind = \"one-hot\"\nvalues = [1, \"a\"]", "all texts or all whole numbers"),
+        ("kind = \"one-hot\"\nvalues = [\"a\", \"a\"]", "names one twice"),
+        ("kind = \"one-hot\"\nvalues = [1]\ntable = \"t\"", "`table` has no meaning"),
+        ("kind = \"log-number\"\nvalues = [1]", "`values` has no meaning"),
     ] {
         let message = one(keys).expect_err(keys).to_string();
         assert!(message.contains("feature f (field x)") && message.contains(part), "{message}");
@@ -75,4 +90,25 @@ fn features_of_one_table_must_agree() {
 fn unknown_fields_are_found() {
     let message = one("kind = \"log-number\"").unwrap().check_fields().unwrap_err().to_string();
     assert!(message.contains("feature f (field x)"), "{message}");
+}
+
+/// Every kind is in the document, and every example there is read.
+#[test]
+fn the_document_has_every_kind() {
+    let document = include_str!("../../../../docs/features.md");
+    let examples: String = document
+        .split("```toml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().expect("a block ends"))
+        .collect();
+    let specification = Specification::from_toml(&examples).unwrap();
+    let unknown = specification.check_fields().unwrap_err().to_string();
+    assert!(unknown.contains("item.image"), "{unknown}");
+    let kinds: BTreeSet<String> = specification
+        .features
+        .iter()
+        .map(|feature| format!("{:?}", feature.kind))
+        .map(|kind| kind.split(' ').next().unwrap_or_default().to_owned())
+        .collect();
+    assert_eq!(kinds.len(), 10, "{kinds:?}");
 }
