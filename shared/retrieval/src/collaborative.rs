@@ -10,7 +10,7 @@ mod tables;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tributary_domain::{Behaviour, ItemId, Scored, UserContext};
+use tributary_domain::{Scored, UserContext};
 
 use self::interactions::Lists;
 pub use self::{
@@ -18,7 +18,7 @@ pub use self::{
     neighbours::{Neighbours, item_to_item_cosine},
     tables::Tables,
 };
-use crate::top::top;
+use crate::{history::Weighing, top::top};
 
 /// How the tables are used.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -122,43 +122,17 @@ impl Collaborative {
         &self.tables
     }
 
-    /// Latest last; an item that was met several times counts once, at its latest place, with the
-    /// larger weight.
+    /// The items of the history that the tables know, latest last.
     fn history(&self, context: &UserContext) -> Vec<Step> {
-        let mut steps: Vec<(ItemId, f32)> = Vec::new();
-        for behaviour in context.behaviours.iter().rev() {
-            let Some(weight) = self.weight(behaviour) else { continue };
-            match steps.iter().position(|(item, _)| *item == behaviour.item) {
-                Some(index) => steps[index].1 = steps[index].1.max(weight),
-                None if steps.len() < self.config.history => steps.push((behaviour.item, weight)),
-                None => {}
-            }
-        }
-        let mut decay = 1.0;
-        let mut history = Vec::with_capacity(steps.len());
-        for (item, weight) in steps {
-            if let Some(row) = self.tables.favourites.row_of(item) {
-                history.push(Step { row, weight: weight * decay });
-            }
-            decay *= self.decay();
-        }
-        history.reverse();
-        history
-    }
-
-    fn weight(&self, behaviour: &Behaviour) -> Option<f32> {
-        match behaviour.action {
-            action if action.is_liking() => Some(self.config.liked_weight),
-            action if action.is_engagement() => Some(self.config.engaged_weight),
-            _ => None,
-        }
-    }
-
-    fn decay(&self) -> f32 {
-        match self.config.recency_half_life {
-            half_life if half_life > 0.0 => (-half_life.recip()).exp2(),
-            _ => 1.0,
-        }
+        let weighing = Weighing {
+            liked: self.config.liked_weight,
+            engaged: self.config.engaged_weight,
+            items: self.config.history,
+            half_life: self.config.recency_half_life,
+        };
+        let latest = weighing.latest(context).into_iter().rev();
+        let row = |item| self.tables.favourites.row_of(item);
+        latest.filter_map(|(item, weight)| Some(Step { row: row(item)?, weight })).collect()
     }
 
     fn item_scores(&self, history: &[Step]) -> Vec<f32> {

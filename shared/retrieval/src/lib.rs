@@ -8,6 +8,8 @@
 
 mod archive;
 pub mod collaborative;
+mod history;
+pub mod medoids;
 mod popularity;
 pub mod text;
 mod top;

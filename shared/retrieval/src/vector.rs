@@ -2,6 +2,7 @@
 
 mod exact;
 mod graph;
+mod merge;
 mod table;
 
 use std::collections::HashMap;
@@ -11,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use tributary_domain::{ItemId, Scored};
 
 use self::graph::Graph;
-pub use self::table::ItemVectors;
+pub use self::{merge::merge_by_score, table::ItemVectors};
 
 /// How vectors are indexed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

@@ -68,6 +68,8 @@ fn strongest(mut row: Vec<(usize, f32)>, top_n: usize) -> Vec<(usize, f32)> {
         right.abs().total_cmp(&left.abs()).then(one.cmp(other))
     });
     row.truncate(top_n);
+    // Of many items few are kept: their rows must not hold the memory of all.
+    row.shrink_to_fit();
     row
 }
 

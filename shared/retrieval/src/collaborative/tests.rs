@@ -6,7 +6,7 @@ use ndarray::Array2;
 use proptest::prelude::*;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use tributary_domain::{Action, Timestamp, UserId};
+use tributary_domain::{Action, Behaviour, ItemId, Timestamp, UserId};
 
 use super::*;
 use crate::TableError;
