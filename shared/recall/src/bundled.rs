@@ -3,7 +3,7 @@ use std::{
     sync::Arc,
 };
 
-use tributary_bundle::{Loaded, Served};
+use tributary_bundle::{Loaded, Refused, Served};
 use tributary_runtime::Health;
 
 use crate::RecallError;
@@ -23,9 +23,17 @@ impl<T: Send + Sync + 'static> Bundled<T> {
         Self(served)
     }
 
-    /// The bundle to answer one whole call from; [`RecallError::NO_BUNDLE`] before the first.
+    /// The bundle to answer one whole call from. Before the first, [`RecallError::Refused`] with
+    /// the reason where one is published that cannot be used, else [`RecallError::NO_BUNDLE`].
     pub fn current(&self) -> Result<Arc<Loaded<T>>, RecallError> {
-        self.0.current().ok_or(RecallError::NO_BUNDLE)
+        self.0.current().ok_or_else(|| match self.refused() {
+            Some(Refused { reason, .. }) => RecallError::Refused { reason },
+            None => RecallError::NO_BUNDLE,
+        })
+    }
+
+    fn refused(&self) -> Option<Refused> {
+        self.0.refusals().borrow().clone()
     }
 
     /// The channel's revision: another for every bundle, 0 before the first.
@@ -38,19 +46,27 @@ impl<T: Send + Sync + 'static> Bundled<T> {
     }
 
     /// Tells `health` of the bundle in use, now and after every swap, and that the channel is
-    /// ready once there is one. `describe` adds what the channel has to say about a bundle. Runs
-    /// until it is dropped.
+    /// ready once there is one; and as `refused`, of the last bundle that could not be used.
+    /// `describe` adds what the channel has to say about a bundle. Runs until it is dropped.
     pub async fn report(&self, health: Health, describe: impl Fn(&T, &Health)) {
-        let mut changes = self.0.changes();
+        let (mut changes, mut refusals) = (self.0.changes(), self.0.refusals());
         loop {
-            // Marked before the bundle is read: a swap in between is told of again.
+            // Marked before they are read: what changes in between is told of again.
             changes.mark_unchanged();
+            refusals.mark_unchanged();
+            if let Some(refused) = self.refused() {
+                health.describe("refused", refused.bundle_id.as_str());
+            }
             if let Some(loaded) = self.0.current() {
                 health.describe("bundle", loaded.bundle_id.as_str());
                 describe(&loaded.value, &health);
                 health.ready();
             }
-            if changes.changed().await.is_err() {
+            let changed = tokio::select! {
+                changed = changes.changed() => changed,
+                changed = refusals.changed() => changed,
+            };
+            if changed.is_err() {
                 return;
             }
         }

@@ -12,6 +12,10 @@ pub enum RecallError {
     /// The channel lacks what it works from; the message says what to do about it.
     #[error("{0}")]
     NotReady(&'static str),
+    /// The published bundle is of no use to the channel, and there was none before it.
+    /// The reason names it.
+    #[error("the published bundle is of no use to this channel, train a new one: {reason}")]
+    Refused { reason: String },
     /// More requests are waiting for a worker than the channel's bound.
     #[error("too many recalls are waiting, {waiting} at most")]
     Overloaded { waiting: usize },
@@ -45,7 +49,7 @@ impl Classify for RecallError {
             Self::Field(error) => error.kind(),
             // Not UNAVAILABLE: it would eject the endpoint, though it is well and says what is
             // missing.
-            Self::NotReady(_) => Kind::FailedPrecondition,
+            Self::NotReady(_) | Self::Refused { .. } => Kind::FailedPrecondition,
             Self::Overloaded { .. } => Kind::ResourceExhausted,
             Self::Failed { kind, .. } => *kind,
         }

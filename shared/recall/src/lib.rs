@@ -14,6 +14,7 @@ mod grpc;
 mod live;
 mod metrics;
 mod serve;
+pub mod vectors;
 mod workers;
 
 pub use bundled::Bundled;

@@ -1,5 +1,6 @@
 use std::{num::NonZero, sync::Arc, thread::available_parallelism};
 
+use futures::future::try_join_all;
 use serde::Deserialize;
 use tokio::sync::Semaphore;
 
@@ -58,11 +59,24 @@ impl Workers {
         };
         tokio::task::spawn_blocking(work).await.map_err(RecallError::internal)
     }
+
+    /// Runs several works at once, as far as there are free threads; their results stand in the
+    /// order of the works. Refused whole where the queue has no room for all of them.
+    pub async fn run_all<T, W>(
+        &self,
+        works: impl IntoIterator<Item = W>,
+    ) -> Result<Vec<T>, RecallError>
+    where
+        T: Send + 'static,
+        W: FnOnce() -> T + Send + 'static,
+    {
+        try_join_all(works.into_iter().map(|work| self.run(work))).await
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc;
+    use std::{sync::mpsc, time::Duration};
 
     use super::*;
 
@@ -77,6 +91,34 @@ mod tests {
         release.send(()).unwrap();
         busy.await.unwrap();
         workers.run(|| ()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn works_run_at_once_and_results_keep_their_order() {
+        let threads = NonZero::<usize>::new(3).unwrap();
+        let workers = Workers::new(&WorkersConfig { threads, queue: 0 });
+        // Each ends only once it has heard of the one after it, so that none can wait its turn.
+        let (senders, receivers): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel()).unzip();
+        let mut senders = senders;
+        senders.rotate_left(1);
+        let works = senders.into_iter().zip(receivers).enumerate().map(|(place, (tell, hear))| {
+            move || {
+                tell.send(()).unwrap();
+                hear.recv_timeout(Duration::from_secs(20)).expect("the others run meanwhile");
+                place
+            }
+        });
+        assert_eq!(workers.run_all(works).await.unwrap(), [0, 1, 2]);
+    }
+
+    #[tokio::test]
+    async fn works_beyond_the_queue_are_refused_together() {
+        let workers = Workers::new(&WorkersConfig { threads: NonZero::<usize>::MIN, queue: 1 });
+        let (release, waits): (Vec<_>, Vec<_>) = (0..3).map(|_| mpsc::channel::<()>()).unzip();
+        let works = waits.into_iter().map(|wait| move || wait.recv().is_ok());
+        let refused = workers.run_all(works).await;
+        assert!(matches!(refused, Err(RecallError::Overloaded { .. })));
+        drop(release);
     }
 
     #[tokio::test]

@@ -1,8 +1,9 @@
 //! What the tests of several crates need: fake upstreams that can be slow, hang and die, processes
-//! that end with the test, and waiting for conditions instead of sleeping.
+//! that end with the test, tiny bundles, and waiting for conditions instead of sleeping.
 //!
 //! For tests only: errors are panics that say what was expected.
 
+mod bundle;
 mod feature;
 mod folder;
 mod ports;
@@ -11,6 +12,7 @@ mod proxy;
 mod serve;
 mod wait;
 
+pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, six_vectors};
 pub use feature::FakeFeature;
 pub use folder::TestFolder;
 pub use ports::{free_port, free_ports};

@@ -15,14 +15,11 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tributary_bundle::Served;
-use tributary_inference::Runtime;
 use tributary_recall::{Bundled, Workers, serve};
 use tributary_runtime::{Listeners, Server};
+use tributary_tower::Loader;
 
-use crate::{
-    channel::TwoTower,
-    model::{Loader, Model},
-};
+use crate::{channel::TwoTower, model::Model};
 pub use crate::{config::Config, error::TwoTowerError};
 
 /// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until a
@@ -33,15 +30,15 @@ pub async fn start(
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> Result<(), TwoTowerError> {
-    let runtime = Runtime::load(&config.inference)?;
-    let loader = Loader { runtime, inference: config.inference, index: config.index };
-    let load = move |bundle: &_| loader.load(bundle);
+    let loader = Loader::new(config.inference)?;
+    let index = config.index;
+    let load = move |bundle: &_| Model::load(bundle, &loader, &index);
     let bundled = Bundled::new(Served::start(config.bundle, load, shutdown.clone()));
     let channel = TwoTower::new(bundled.clone(), Workers::new(&config.workers));
     let server = Server::new(&config.server, listeners, shutdown)
         .add(grpc::service(Arc::new(channel), &config.cache));
     let report = bundled.report(server.health(), |model: &Model, health| {
-        health.describe("provider", model.provider().as_str());
+        health.describe("provider", model.tower.provider().as_str());
     });
     serve(server, report).await?;
     Ok(())

@@ -4,6 +4,7 @@
 
 use std::{net::SocketAddr, path::Path, time::Duration};
 
+use ndarray::{Array2, array};
 use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{Code, Status, transport::Channel};
@@ -14,15 +15,20 @@ use tributary_proto::recall::v1::{
 };
 use tributary_recall_two_tower::{Config, start};
 use tributary_runtime::{Configuration, Listeners};
-use tributary_testkit::{TestFolder, channel, is_serving, wait_until, wait_until_serving};
-
-#[path = "fixtures/bundle.rs"]
-mod bundle;
-
-use bundle::{golden, good, user, vectors, write};
+use tributary_testkit::{
+    TestFolder, TinyBundle, bookmarks, channel, golden, is_serving, six_vectors, wait_until,
+    wait_until_serving,
+};
 
 const SERVICE: &str = "tributary.recall.v1.RecallService";
 const PATIENCE: Duration = Duration::from_secs(20);
+const VECTORS: &str = "tables/item_vectors.safetensors";
+const ITEMS: [u64; 6] = [1, 2, 3, 4, 5, 6];
+
+/// A bundle whose vectors are of those items.
+fn bundle(ids: [u64; 6]) -> TinyBundle {
+    TinyBundle::two_tower().with_vectors(VECTORS, ids, six_vectors())
+}
 
 struct Service {
     address: SocketAddr,
@@ -52,7 +58,7 @@ impl Service {
 
     async fn answers_from(&self, bundle: &BundleId) {
         let answer = || async {
-            let answer = self.recall(user(&[1], 1)).await;
+            let answer = self.recall(bookmarks(&[1], 1)).await;
             answer.is_ok_and(|answer| answer.bundle_id == bundle.as_str())
         };
         wait_until(answer, PATIENCE).await;
@@ -70,22 +76,22 @@ async fn answers_once_a_bundle_is_published_and_follows_the_behaviour() {
     let store = Store::at(folder.path());
     let service = Service::start(&store).await;
 
-    wait_until(|| async { service.recall(user(&[1], 1)).await.is_err() }, PATIENCE).await;
-    let refused = service.recall(user(&[1], 1)).await.unwrap_err();
+    wait_until(|| async { service.recall(bookmarks(&[1], 1)).await.is_err() }, PATIENCE).await;
+    let refused = service.recall(bookmarks(&[1], 1)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("no bundle published yet"), "{refused}");
     assert!(!is_serving(service.address, SERVICE).await);
 
-    let bundle = good(&store, [1, 2, 3, 4, 5, 6]);
-    store.publish(&bundle).unwrap();
+    let published = bundle(ITEMS).write(&store);
+    store.publish(&published).unwrap();
     wait_until_serving(service.address, SERVICE, PATIENCE).await;
 
-    let answer = service.recall(user(&[1, 2], 1)).await.unwrap();
+    let answer = service.recall(bookmarks(&[1, 2], 1)).await.unwrap();
     assert_eq!(answer.item_ids, [3, 6, 5]);
-    assert_eq!(answer.bundle_id, bundle.as_str());
-    let changed = service.recall(user(&[1, 2, 4, 5, 6], 2)).await.unwrap();
+    assert_eq!(answer.bundle_id, published.as_str());
+    let changed = service.recall(bookmarks(&[1, 2, 4, 5, 6], 2)).await.unwrap();
     assert_eq!(changed.item_ids, [3]);
-    let turned = service.recall(user(&[6], 3)).await.unwrap();
+    let turned = service.recall(bookmarks(&[6], 3)).await.unwrap();
     assert_eq!(turned.item_ids, [4, 5, 3]);
     service.stop().await;
 }
@@ -94,11 +100,11 @@ async fn answers_once_a_bundle_is_published_and_follows_the_behaviour() {
 async fn a_user_without_items_gets_an_empty_list() {
     let folder = TestFolder::new("two-tower");
     let store = Store::at(folder.path());
-    store.publish(&good(&store, [1, 2, 3, 4, 5, 6])).unwrap();
+    store.publish(&bundle(ITEMS).write(&store)).unwrap();
     let service = Service::start(&store).await;
     wait_until_serving(service.address, SERVICE, PATIENCE).await;
 
-    let mut hid_one = user(&[1], 1);
+    let mut hid_one = bookmarks(&[1], 1);
     hid_one.behaviours[0].action = Action::Hide;
     for context in [UserContext::cold(UserId(9)), hid_one] {
         assert!(service.recall(context).await.unwrap().item_ids.is_empty());
@@ -110,20 +116,53 @@ async fn a_user_without_items_gets_an_empty_list() {
 async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     let folder = TestFolder::new("two-tower");
     let store = Store::at(folder.path());
-    let first = good(&store, [1, 2, 3, 4, 5, 6]);
+    let first = bundle(ITEMS).write(&store);
     store.publish(&first).unwrap();
     let service = Service::start(&store).await;
     service.answers_from(&first).await;
 
-    let wrong = write(&store, [1, 2, 3, 4, 5, 6], vectors(), golden(0.9));
-    let second = good(&store, [11, 12, 13, 14, 15, 16]);
+    let wrong = golden("vector", array![[0.9, 0.9]].into_dyn());
+    let wrong = bundle(ITEMS).with("golden/user_tower.safetensors", wrong).write(&store);
+    let second = bundle([11, 12, 13, 14, 15, 16]).write(&store);
     store.publish(&wrong).unwrap();
-    assert_eq!(service.recall(user(&[1], 1)).await.unwrap().bundle_id, first.as_str());
+    assert_eq!(service.recall(bookmarks(&[1], 1)).await.unwrap().bundle_id, first.as_str());
     store.publish(&second).unwrap();
     service.answers_from(&second).await;
-    let answer = service.recall(user(&[1], 1)).await.unwrap();
+    let answer = service.recall(bookmarks(&[1], 1)).await.unwrap();
     assert_eq!(answer.item_ids, [11, 12, 13]);
     service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_first_bundle_of_no_use_is_named_with_the_reason() {
+    for (name, useless, reason) in [
+        (
+            "of another space",
+            TinyBundle::two_tower().with_vectors(VECTORS, ITEMS, Array2::ones((6, 3))),
+            "with vectors of 3 numbers",
+        ),
+        (
+            "without its vectors",
+            TinyBundle::two_tower(),
+            "file tables/item_vectors.safetensors of bundle",
+        ),
+    ] {
+        let folder = TestFolder::new("two-tower");
+        let store = Store::at(folder.path());
+        let useless = useless.write(&store);
+        store.publish(&useless).unwrap();
+        let service = Service::start(&store).await;
+        let refused = async || service.recall(bookmarks(&[1], 1)).await.err();
+        let told = || async {
+            refused().await.is_some_and(|status| status.message().contains(useless.as_str()))
+        };
+        wait_until(told, PATIENCE).await;
+        let refused = refused().await.unwrap();
+        assert_eq!(refused.code(), Code::FailedPrecondition, "{name}");
+        assert!(refused.message().contains(reason), "{name}: {refused}");
+        assert!(!is_serving(service.address, SERVICE).await, "{name}");
+        service.stop().await;
+    }
 }
 
 #[test]

@@ -1,0 +1,11 @@
+use tributary_recall::vectors::VectorsError;
+use tributary_runtime::ServeError;
+
+/// Why a bundle is of no use to this channel, or why the process cannot serve.
+#[derive(Debug, thiserror::Error)]
+pub enum GraphError {
+    #[error("there are no item vectors of use")]
+    Vectors(#[from] VectorsError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+}
