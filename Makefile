@@ -10,7 +10,13 @@ BUF := $(VENV)/bin/buf
 
 export ORT_DYLIB_PATH := $(CURDIR)/$(ONNXRUNTIME)
 
-.PHONY: help up test lint bench build data tools python clean-state
+# Of `make bench-train`.
+INTERACTIONS ?= 1000000
+ITEMS ?= 50000
+USERS ?= 20000
+WORK ?= .tributary/bench-train
+
+.PHONY: help up test lint bench bench-train quality build data tools python clean-state
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
@@ -32,6 +38,18 @@ lint: python ## Formatting, clippy, buf lint
 bench: tools data ## Latency, memory and kernels, each against its baseline in the same run
 	cargo build --release --workspace --bins
 	target/release/bench --data $(DATA)
+
+quality: tools data ## Every model on MovieLens 100K, random split, mean of three seeds
+	cargo build --release --workspace --bins
+	target/release/trainer quality --data .tributary/data/ml-100k \
+		--config services/trainer/quality/ml-100k.toml --work .tributary/quality
+
+bench-train: tools ## Training of every model on synthetic data: interactions/s and peak memory
+	cargo build --release --workspace --bins
+	target/release/trainer synthesise --users $(USERS) --items $(ITEMS) --events $(INTERACTIONS) \
+		--out $(WORK)/data
+	target/release/trainer prepare --data $(WORK)/data --work $(WORK)/work
+	target/release/bench-train --work $(WORK)/work
 
 build: ## Release binaries
 	cargo build --release --workspace --bins

@@ -3,6 +3,8 @@
 // A refusal that does not come is a failed test.
 #![allow(clippy::unwrap_used)]
 
+#[path = "e2e/channels.rs"]
+mod channels;
 #[path = "e2e/clients.rs"]
 mod clients;
 #[path = "e2e/contract.rs"]

@@ -224,10 +224,25 @@ pub(crate) struct BundleOptions {
 pub(crate) enum BundleCommand {
     /// Lists the bundles of the store.
     List,
-    /// Checks a bundle and makes it the one that is served.
-    Publish { id: String },
+    /// Checks a bundle and makes it the one that is served. A bundle that the gate blocked is
+    /// refused.
+    Publish(PublishOptions),
     /// Goes back to the bundle that was served before.
     Rollback,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct PublishOptions {
+    pub id: String,
+    /// Publishes the bundle whatever the gate said; who and why are recorded.
+    #[arg(long, requires_all = ["by", "reason"])]
+    pub force: bool,
+    /// Who forces it.
+    #[arg(long, requires = "force")]
+    pub by: Option<String>,
+    /// Why it is forced.
+    #[arg(long, requires = "force")]
+    pub reason: Option<String>,
 }
 
 /// How load is made.

@@ -79,7 +79,7 @@ async fn serve(
     output: &Output,
 ) -> Result<(), CliError> {
     let mesh = place.ports.addresses();
-    supervisor.wait_healthy(place.options.patience).await?;
+    supervisor.wait_healthy(place.options.patience, output).await?;
     seed::load(data, &place.home, &mesh, output).await?;
     output.show(&supervisor.processes(), |processes| listing::text(processes));
     command::recommend(&mesh, first_list(data.user), output).await?;

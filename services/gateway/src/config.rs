@@ -291,9 +291,12 @@ mod tests {
         let text = include_str!("../../../deploy/config/gateway.toml");
         let config: Config = tributary_runtime::parse(text).unwrap();
         let names: Vec<_> = config.channel.iter().map(|channel| &*channel.name).collect();
-        assert_eq!(names, ["two-tower", "collaborative", "search", "trending"]);
+        assert_eq!(
+            names,
+            ["two-tower", "multi-interest", "graph", "collaborative", "search", "trending"]
+        );
         let fresh: Vec<_> = config.channel.iter().map(|channel| channel.fresh).collect();
-        assert_eq!(fresh, [false, false, true, true]);
+        assert_eq!(fresh, [false, false, false, false, true, true]);
         assert!(config.fallback_channel().is_some());
         assert!(config.stages() < config.deadline.default);
     }

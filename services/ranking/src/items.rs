@@ -22,7 +22,7 @@ impl Row {
     }
 }
 
-type RowMap = imbl::HashMap<ItemId, Arc<Row>>;
+pub(crate) type RowMap = imbl::HashMap<ItemId, Arc<Row>>;
 
 /// The rows of one model.
 pub(crate) struct Rows {

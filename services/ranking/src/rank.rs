@@ -5,7 +5,10 @@ use std::{sync::Arc, time::Instant};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tributary_bundle::{Loaded, Served};
 use tributary_domain::{BundleId, Item, ItemId, UserContext};
-use tributary_features::ranking::{RankingRecord, Statistics, UserRecord, UserView};
+use tributary_features::{
+    Batch, Encoder,
+    ranking::{RankingRecord, Statistics, UserRecord, UserView},
+};
 use tributary_feed::Follower;
 use tributary_inference::{InferenceConfig, Tensors};
 
@@ -13,7 +16,7 @@ use crate::{
     RankingError,
     counts::LiveCounts,
     evidence::{self, ChannelColumns},
-    items::Row,
+    items::{Row, RowMap},
     metrics,
     model::Model,
 };
@@ -101,10 +104,21 @@ impl Ranker {
 
 fn encode(model: &Model, statistics: &Statistics, query: &Query) -> (Tensors, Vec<ItemId>) {
     let start = Instant::now();
-    let known = model.rows.snapshot();
+    let (batch, unknown) = batch(&model.encoder, &model.rows.snapshot(), statistics, query);
+    metrics::encoded(query.items.len(), unknown.len(), start.elapsed());
+    (batch.into_tensors(), unknown)
+}
+
+/// The rows of the query's items in their order, and the items that are not known.
+fn batch(
+    encoder: &Encoder,
+    known: &RowMap,
+    statistics: &Statistics,
+    query: &Query,
+) -> (Batch, Vec<ItemId>) {
     let lookup = |id: ItemId| known.get(&id).map(|row| Arc::clone(&row.item));
     let view = UserView::new(&query.context, &lookup);
-    let mut rows = model.encoder.rows(&UserRecord(&view));
+    let mut rows = encoder.rows(&UserRecord(&view));
     let (mut unknown, mut found) = (Vec::new(), Vec::new());
     for (candidate, id) in query.items.iter().enumerate() {
         evidence::of(&query.evidence, candidate, &mut found);
@@ -116,13 +130,11 @@ fn encode(model: &Model, statistics: &Statistics, query: &Query) -> (Tensors, Ve
             Some(row) => push(row),
             None => {
                 unknown.push(*id);
-                push(&Row::encode(&model.encoder, Arc::new(Item::bare(*id))));
+                push(&Row::encode(encoder, Arc::new(Item::bare(*id))));
             }
         }
     }
-    let batch = rows.finish();
-    metrics::encoded(query.items.len(), unknown.len(), start.elapsed());
-    (batch.into_tensors(), unknown)
+    (rows.finish(), unknown)
 }
 
 fn fuse(loaded: &Loaded<Arc<Model>>, outputs: &Tensors, unknown: Vec<ItemId>) -> Ranking {

@@ -1,16 +1,22 @@
 //! The command line.
 
+mod gate;
+mod quality;
+mod synthesise;
+
 use std::{io::Write, path::PathBuf};
 
 use clap::{Args, Parser, Subcommand};
 use serde_json::json;
 use tributary_bundle::Store;
 
+use self::{gate::GateArguments, quality::QualityArguments, synthesise::SynthesiseArguments};
 use crate::{
     config::Config,
-    data::{Format, Source},
+    data::{Files, Format, GivenSummary, Parts, Source},
     error::TrainerError,
     evaluate::Evaluation,
+    gate::passage::Publication,
     steps,
     work::Work,
 };
@@ -29,19 +35,36 @@ enum Command {
     Run(Run),
     /// Reads a data set and writes it normalised.
     Prepare(Prepare),
+    /// Makes up a data set of any size, for benchmarks: never a measure of quality.
+    #[command(alias = "synthesize")]
+    Synthesise(SynthesiseArguments),
     /// Trains the models on a prepared data set.
     Train(StepArguments),
     /// Measures the trained models and prints the results.
-    Evaluate(StepArguments),
+    Evaluate(EvaluateArguments),
+    /// Trains and measures with several seeds and prints the means; writes no bundle.
+    Quality(QualityArguments),
     /// Checks the trained models and writes them as a bundle.
     Bundle(BundleArguments),
+    /// Judges a bundle by its metrics and those of the accepted bundles before it.
+    Gate(GateArguments),
 }
 
 #[derive(Debug, Args)]
 struct DataArguments {
-    /// The data set: a folder, or one CSV or TSV file.
-    #[arg(long)]
-    data: PathBuf,
+    /// The data set: a folder, or one CSV, TSV or Parquet file. With --train it describes the
+    /// items and users, and its events are left out.
+    #[arg(long, required_unless_present = "train")]
+    data: Option<PathBuf>,
+    /// The training part of a split that comes with the data.
+    #[arg(long, requires = "test")]
+    train: Option<PathBuf>,
+    /// Its validation part.
+    #[arg(long, requires = "train")]
+    valid: Option<PathBuf>,
+    /// Its test part.
+    #[arg(long, requires = "train")]
+    test: Option<PathBuf>,
     #[arg(long, value_enum, default_value_t)]
     format: Format,
 }
@@ -100,6 +123,15 @@ struct StepArguments {
 }
 
 #[derive(Debug, Args)]
+struct EvaluateArguments {
+    #[command(flatten)]
+    step: StepArguments,
+    /// Measures popularity, ItemKNN and EASE alone: `trainer train` need not have run.
+    #[arg(long)]
+    baselines: bool,
+}
+
+#[derive(Debug, Args)]
 struct BundleArguments {
     #[command(flatten)]
     step: StepArguments,
@@ -128,22 +160,36 @@ impl Arguments {
                 steps::train(&Work::at(step.work), &step.settings.load()?)?;
                 Ok(())
             }
-            Command::Evaluate(step) => {
-                let evaluation = steps::evaluate(&Work::at(step.work), &step.settings.load()?)?;
+            Command::Evaluate(EvaluateArguments { step, baselines }) => {
+                let evaluate = if baselines { steps::evaluate_baselines } else { steps::evaluate };
+                let evaluation = evaluate(&Work::at(step.work), &step.settings.load()?)?;
                 print(step.settings.json, &json!(evaluation), &evaluation.to_text())
             }
             Command::Bundle(BundleArguments { step, store, publish }) => {
-                let id = steps::bundle(&Work::at(step.work), &Store::at(store), publish)?;
-                print(step.settings.json, &json!({ "bundle": id }), &written(id.as_str(), publish))
+                let (store, publication) = (Store::at(store), Publication::wanted(publish));
+                let config = step.settings.load()?;
+                let judged =
+                    steps::bundle(&Work::at(step.work), &store, &config.gate, &publication)?;
+                print(step.settings.json, &json!(judged), &judged.to_text())?;
+                Ok(judged.check(&store, &publication)?)
             }
+            Command::Quality(quality) => quality.execute(),
+            Command::Synthesise(synthesise) => synthesise.execute(),
+            Command::Gate(gate) => gate.execute(),
         }
     }
 }
 
 impl DataArguments {
     fn source(self, config: &Config) -> Source {
+        let files = match (self.train, self.test, self.data) {
+            (Some(train), Some(test), attributes) => {
+                Files::Given(Parts { train, validation: self.valid, test, attributes })
+            }
+            (_, _, data) => Files::Whole(data.expect("clap asks for --data without --train")),
+        };
         Source {
-            path: self.data,
+            files,
             format: self.format,
             rejected_share: config.data.rejected_share,
             seed: config.seed,
@@ -158,7 +204,7 @@ impl Prepare {
         let folders = [self.out, self.work.map(|work| Work::at(work).dataset())];
         for folder in folders.into_iter().flatten() {
             let (data, summary) = steps::prepare(&source, &folder)?;
-            let text = format!(
+            let mut text = format!(
                 "{}: {} items, {} users, {} events in {}; {} of {} rows left out",
                 data.name,
                 data.items.len(),
@@ -168,6 +214,13 @@ impl Prepare {
                 summary.rejections.rejected,
                 summary.rejections.rows,
             );
+            if let Some(given) = summary.given {
+                let GivenSummary { validation, test, repeated } = given;
+                text += &format!(
+                    "; beside them {validation} for validation and {test} for the test, without \
+                     {repeated} that an earlier part has"
+                );
+            }
             print(self.settings.json, &json!(summary), &text)?;
         }
         Ok(())
@@ -182,16 +235,13 @@ impl Run {
         steps::prepare(&self.data.source(&config), &work.dataset())?;
         steps::train(&work, &config)?;
         let evaluation: Evaluation = steps::evaluate(&work, &config)?;
-        let id = steps::bundle(&work, &Store::at(self.store), self.publish)?;
-        let text = format!("{}\n\n{}", evaluation.to_text(), written(id.as_str(), self.publish));
-        print(self.settings.json, &json!({ "bundle": id, "evaluation": evaluation }), &text)
-    }
-}
-
-fn written(id: &str, publish: bool) -> String {
-    match publish {
-        true => format!("bundle {id} is published"),
-        false => format!("bundle {id} is written, not published"),
+        let (store, publication) = (Store::at(self.store), Publication::wanted(self.publish));
+        let judged = steps::bundle(&work, &store, &config.gate, &publication)?;
+        let text = format!("{}\n\n{}", evaluation.to_text(), judged.to_text());
+        let mut result = json!(judged);
+        result["evaluation"] = json!(evaluation);
+        print(self.settings.json, &result, &text)?;
+        Ok(judged.check(&store, &publication)?)
     }
 }
 

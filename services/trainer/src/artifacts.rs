@@ -11,12 +11,16 @@ use crate::error::TrainerError;
 
 pub(crate) const ITEMS: &str = "items.jsonl";
 pub(crate) const ITEM_VECTORS: &str = "tables/item_vectors.safetensors";
+pub(crate) const MULTI_INTEREST_VECTORS: &str = "tables/multi_interest_vectors.safetensors";
+pub(crate) const GRAPH_VECTORS: &str = "tables/graph_vectors.safetensors";
 pub(crate) const COLLABORATIVE: &str = "tables/collaborative.safetensors";
 pub(crate) const ITEM_STATISTICS: &str = "tables/item_statistics.safetensors";
 /// Not a file of the bundle: it becomes the manifest's parameters.
 pub(crate) const PARAMETERS: &str = "parameters.json";
 pub(crate) const USER_TOWER: &str = "user_tower";
 pub(crate) const ITEM_TOWER: &str = "item_tower";
+pub(crate) const MULTI_INTEREST_USER: &str = "multi_interest_user";
+pub(crate) const MULTI_INTEREST_ITEM: &str = "multi_interest_item";
 pub(crate) const RANKER: &str = "ranker";
 
 /// Where a model's network lies.
@@ -46,6 +50,11 @@ pub(crate) struct Artifacts(BTreeMap<String, Vec<u8>>);
 impl Artifacts {
     pub(crate) fn add(&mut self, name: impl Into<String>, bytes: impl Into<Vec<u8>>) {
         self.0.insert(name.into(), bytes.into());
+    }
+
+    /// Takes a file out.
+    pub(crate) fn remove(&mut self, name: &str) {
+        self.0.remove(name);
     }
 
     /// Adds an encoder with its specification.

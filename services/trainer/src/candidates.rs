@@ -2,7 +2,7 @@
 
 use std::{collections::HashMap, sync::Arc};
 
-use tributary_domain::{ChannelName, Item, ItemId};
+use tributary_domain::{ChannelName, Event, Item, ItemId};
 use tributary_features::{
     Record,
     ranking::{Evidence, RankingRecord, Statistics, UserView},
@@ -12,7 +12,6 @@ use tributary_slate::{ChannelList, Finding, Merged, merge};
 use crate::{
     channels::{CHANNELS, Recalled},
     config::MergeConfig,
-    data::DataSet,
     replay::Replay,
     split::{Case, Target},
 };
@@ -25,14 +24,15 @@ pub(crate) struct Question<'a> {
     statistics: Statistics,
 }
 
-/// Merges the channels' lists of each case, as the gateway does. The cases stand in order of time.
+/// Merges the channels' lists of each case, as the gateway does, and counts the events of `stream`
+/// before each case's moment. The cases stand in order of time.
 pub(crate) fn questions<'a>(
-    data: &DataSet,
+    stream: &[Event],
     cases: &'a [Case],
     recalled: &[Recalled],
     config: &MergeConfig,
 ) -> Vec<Question<'a>> {
-    let mut replay = Replay::of(&data.events);
+    let mut replay = Replay::of(stream);
     let mut statistics = Statistics::new();
     cases
         .iter()
@@ -45,11 +45,10 @@ pub(crate) fn questions<'a>(
         .collect()
 }
 
-fn merged(recalled: &Recalled, config: &MergeConfig) -> Vec<Merged> {
-    let weights = [config.two_tower, config.collaborative, config.search, config.trending];
+pub(crate) fn merged(recalled: &Recalled, config: &MergeConfig) -> Vec<Merged> {
     let lists: Vec<ChannelList<'_>> = recalled
         .iter()
-        .zip(weights)
+        .zip(config.weights())
         .map(|(items, weight)| ChannelList { items, weight, quota: None })
         .collect();
     merge(&lists, config.limit)

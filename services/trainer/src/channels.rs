@@ -1,43 +1,50 @@
 //! The recall channels as they are served, asked with what was known at each case's moment.
 
+mod towers;
+
 use std::{
     collections::{HashMap, VecDeque},
     sync::Arc,
 };
 
 use rayon::prelude::*;
-use tributary_bundle::Tensor;
-use tributary_domain::{Item, ItemChange, ItemId, Scored, Timestamp};
-use tributary_features::{Encoder, ranking::UserRecord};
-use tributary_inference::{InferenceConfig, Runtime, Session};
+use tributary_domain::{Event, Item, ItemChange, ItemId, Scored, Timestamp};
+use tributary_inference::Runtime;
 use tributary_retrieval::{
     collaborative::{Collaborative, Tables},
+    medoids::{self, MedoidsConfig},
     text::TextIndex,
     trending::Trending,
-    vector::{ItemVectors, VectorIndex},
+    vector::VectorIndex,
 };
 
+use self::towers::{Names, Towers};
 use crate::{
-    artifacts::{Artifacts, COLLABORATIVE, ITEM_VECTORS, USER_TOWER, encoder_file, model_file},
+    artifacts::{
+        Artifacts, COLLABORATIVE, GRAPH_VECTORS, ITEM_VECTORS, MULTI_INTEREST_USER,
+        MULTI_INTEREST_VECTORS, USER_TOWER,
+    },
     config::Config,
     data::DataSet,
     error::TrainerError,
-    models::{ModelError, two_tower::view},
+    models::ModelError,
     replay::Replay,
     split::Case,
 };
 
 /// The channels in the order in which everything here lists them.
-pub(crate) const CHANNELS: [&str; 4] = ["two-tower", "collaborative", "search", "trending"];
+pub(crate) const CHANNELS: [&str; 6] =
+    ["two-tower", "multi-interest", "graph", "collaborative", "search", "trending"];
 
 /// One list a channel, best first.
 pub(crate) type Recalled = [Vec<Scored>; CHANNELS.len()];
 
-/// The four channels over one set of trained files.
+/// The channels over one set of trained files.
 pub(crate) struct Channels {
-    encoder: Encoder,
-    tower: Session,
-    index: VectorIndex,
+    two_tower: Towers,
+    multi_interest: Towers,
+    graph: VectorIndex,
+    medoids: MedoidsConfig,
     collaborative: Collaborative,
     text: TextIndex,
     trending: Trending,
@@ -52,23 +59,15 @@ impl Channels {
         config: &Config,
         runtime: &Runtime,
     ) -> Result<Self, TrainerError> {
-        let encoder = Encoder::from_json(files.text(&encoder_file(USER_TOWER))?)
-            .map_err(failed("two-tower"))?;
-        let model = files.get(&model_file(USER_TOWER))?;
-        let tower = Session::load(runtime, model, &InferenceConfig::default())
-            .map_err(failed("two-tower"))?;
-        let ItemVectors { ids, vectors } =
-            ItemVectors::from_bytes(files.get(ITEM_VECTORS)?).map_err(failed("two-tower"))?;
-        let index =
-            VectorIndex::build(ids, vectors, &config.vector).map_err(failed("two-tower"))?;
         let tables =
             Tables::from_bytes(files.get(COLLABORATIVE)?).map_err(failed("collaborative"))?;
         let collaborative = Collaborative::new(Arc::new(tables), config.collaborative.clone())
             .map_err(failed("collaborative"))?;
         let mut channels = Self {
-            encoder,
-            tower,
-            index,
+            two_tower: Towers::open(files, TWO_TOWER, &config.vector, runtime)?,
+            multi_interest: Towers::open(files, MULTI_INTEREST, &config.vector, runtime)?,
+            graph: towers::index(files, GRAPH_VECTORS, "graph", &config.vector)?,
+            medoids: config.medoids.clone(),
             collaborative,
             text: TextIndex::new(config.text.clone()).map_err(failed("search"))?,
             trending: Trending::new(config.trending.clone()),
@@ -81,24 +80,57 @@ impl Channels {
 
     /// The item tower's vector of an item.
     pub(crate) fn vector(&self, item: ItemId) -> Option<&[f32]> {
-        self.index.get(item).and_then(|vector| vector.to_slice())
+        self.two_tower.index().get(item).and_then(|vector| vector.to_slice())
     }
 
     /// Asks every channel for `size` items for each case. Trending and the popularity inside
-    /// search know the events before each case's moment, as they would live. No channel finds an
-    /// item before it was created. The cases stand in order of time.
+    /// search know the events of `stream` before each case's moment, as they would live. No
+    /// channel finds an item before it was created. The cases stand in order of time.
     pub(crate) fn recall(
         &mut self,
         data: &DataSet,
+        stream: &[Event],
         cases: &[Case],
         size: usize,
     ) -> Result<Vec<Recalled>, TrainerError> {
-        let near = self.two_tower(cases, size)?;
+        let created = &self.created;
+        let barred = |case: &Case, item: ItemId| {
+            let is_to_come = created.get(&item).is_some_and(|created| *created > case.as_of);
+            is_to_come || case.context.has_seen(item)
+        };
+        let two_tower = self.two_tower.recall(cases, size, &barred)?;
+        let multi_interest = self.multi_interest.recall(cases, size, &barred)?;
+        let graph: Vec<Vec<Scored>> = cases
+            .par_iter()
+            .map(|case| {
+                let barred = |item| barred(case, item);
+                medoids::recall(&self.graph, &case.context, size, &self.medoids, &barred)
+            })
+            .collect::<Result<_, _>>()
+            .map_err(failed("graph"))?;
         let collaborative: Vec<Vec<Scored>> =
             cases.par_iter().map(|case| self.collaborative.recall(&case.context, size)).collect();
-        let mut replay = Replay::of(&data.events);
-        let mut recalled = Vec::with_capacity(cases.len());
-        for ((case, near), collaborative) in cases.iter().zip(near).zip(collaborative) {
+        let counted = self.counted(data, stream, cases, size)?;
+        let learned = two_tower.into_iter().zip(multi_interest).zip(graph).zip(collaborative);
+        let all = learned.zip(counted).map(
+            |((((two_tower, multi_interest), graph), collaborative), [search, trending])| {
+                [two_tower, multi_interest, graph, collaborative, search, trending]
+            },
+        );
+        Ok(all.collect())
+    }
+
+    /// The lists of search and trending, which count as events come.
+    fn counted(
+        &mut self,
+        data: &DataSet,
+        stream: &[Event],
+        cases: &[Case],
+        size: usize,
+    ) -> Result<Vec<[Vec<Scored>; 2]>, TrainerError> {
+        let mut replay = Replay::of(stream);
+        let mut lists = Vec::with_capacity(cases.len());
+        for case in cases {
             self.list_items(Some(case.as_of))?;
             for event in replay.until(case.as_of) {
                 let profile = data.profile(event.user);
@@ -107,10 +139,9 @@ impl Channels {
                 self.text.record(event);
             }
             let found = self.text.recall(&case.context, size).map_err(failed("search"))?;
-            let trending = self.trending.recall(&case.context, size);
-            recalled.push([near, collaborative, found, trending]);
+            lists.push([found, self.trending.recall(&case.context, size)]);
         }
-        Ok(recalled)
+        Ok(lists)
     }
 
     /// Gives trending and search the items that have come by a moment.
@@ -124,41 +155,22 @@ impl Channels {
         self.text.commit().map_err(failed("search"))?;
         Ok(())
     }
-
-    fn two_tower(&mut self, cases: &[Case], size: usize) -> Result<Vec<Vec<Scored>>, TrainerError> {
-        let mut lists = Vec::with_capacity(cases.len());
-        for cases in cases.chunks(BATCH) {
-            let mut batch = self.encoder.batch();
-            for case in cases {
-                self.encoder.encode(&UserRecord(&view(&case.context)), &mut batch);
-            }
-            let answer = self.tower.run(&batch.into_tensors::<Tensor>());
-            let answer = answer.map_err(failed("two-tower"))?;
-            let vectors = answer.get("vector").and_then(Tensor::as_f32);
-            let vectors = vectors.ok_or_else(|| no_output("two-tower", "vector"))?;
-            for (case, vector) in cases.iter().zip(vectors.outer_iter()) {
-                let query: Vec<f32> = vector.iter().copied().collect();
-                let is_to_come =
-                    |item| self.created.get(&item).is_some_and(|created| *created > case.as_of);
-                let barred = |item| case.context.has_seen(item) || is_to_come(item);
-                let list = self.index.search(&query, size, &barred);
-                lists.push(list.map_err(failed("two-tower"))?);
-            }
-        }
-        Ok(lists)
-    }
 }
 
-const BATCH: usize = 256;
+const TWO_TOWER: Names =
+    Names { channel: "two-tower", model: USER_TOWER, output: "vector", table: ITEM_VECTORS };
+
+const MULTI_INTEREST: Names = Names {
+    channel: "multi-interest",
+    model: MULTI_INTEREST_USER,
+    output: "interests",
+    table: MULTI_INTEREST_VECTORS,
+};
 
 fn failed<E: std::error::Error + Send + Sync + 'static>(
     channel: &'static str,
 ) -> impl FnOnce(E) -> ModelError {
     move |source| ModelError::Channel { channel, source: source.into() }
-}
-
-fn no_output(model: &'static str, output: &str) -> ModelError {
-    ModelError::Shape { model, reason: format!("its network has no output {output}") }
 }
 
 /// The items that are still to come, in the order of their creation.

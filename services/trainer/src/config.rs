@@ -4,14 +4,14 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
-use tributary_network::{RankerConfig, TwoTowerConfig};
+use tributary_network::{MultiInterestConfig, RankerConfig, TwoTowerConfig};
 use tributary_retrieval::{
-    collaborative::CollaborativeConfig, text::TextConfig, trending::TrendingConfig,
-    vector::VectorConfig,
+    collaborative::CollaborativeConfig, medoids::MedoidsConfig, text::TextConfig,
+    trending::TrendingConfig, vector::VectorConfig,
 };
 use tributary_slate::Settings;
 
-use crate::error::TrainerError;
+use crate::{error::TrainerError, evaluate::lists::EvaluationConfig, gate::GateConfig};
 
 /// All settings of a training.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -25,12 +25,17 @@ pub struct Config {
     pub ease: EaseConfig,
     pub examples: ExamplesConfig,
     pub two_tower: TwoTowerConfig,
+    pub multi_interest: MultiInterestConfig,
+    pub graph: crate::models::graph::GraphConfig,
     pub ranker: RankerConfig,
     pub samples: SamplesConfig,
     pub merge: MergeConfig,
     pub fusion: FusionConfig,
     pub rerank: RerankConfig,
+    pub evaluation: EvaluationConfig,
+    pub gate: GateConfig,
     pub vector: VectorConfig,
+    pub medoids: MedoidsConfig,
     pub collaborative: CollaborativeConfig,
     pub text: TextConfig,
     pub trending: TrendingConfig,
@@ -48,18 +53,46 @@ pub struct DataConfig {
     pub rejected_share: f64,
 }
 
-/// Where the data is cut, as shares of the events in order of time.
+/// How the data is divided where it brings no split of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SplitKind {
+    /// By two moments.
+    Time,
+    /// A random share of each user's items, as public benchmarks do.
+    Random,
+}
+
+/// Where the data is cut.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct SplitConfig {
-    /// The ranker's window begins here.
+    pub kind: SplitKind,
+    /// The ranker's window begins after this share of the events in order of time.
     pub window: f64,
-    /// The test period begins here, and the window ends.
+    /// The test period begins after this share of the events, and the window ends.
     pub test: f64,
+    pub random: RandomSplitConfig,
+    /// Behaviours that a context holds at most, as the feature service keeps them.
+    pub context: usize,
+    /// Cases of one round at most; beyond it they are thinned out evenly.
+    pub cases: usize,
     /// Shares of a user's events of the test period after which the evaluation asks.
     pub ask_after: Vec<f64>,
     /// The same for the ranker's window: more than one gives more samples.
     pub sample_after: Vec<f64>,
+}
+
+/// What is held out where the split does not go by time.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RandomSplitConfig {
+    /// Share of each user's items that is the test part.
+    pub share: f64,
+    /// Rounds in which the ranker learns: in each another part of the training items is held out.
+    pub rehearsals: usize,
+    /// Share of each user's training items that a rehearsal holds out.
+    pub rehearsal_share: f64,
 }
 
 /// The ItemKNN baseline and the cosine table.
@@ -75,8 +108,10 @@ pub struct ItemKnnConfig {
 pub struct EaseConfig {
     /// The λ of the closed form.
     pub regularisation: f32,
-    /// The most frequent items that take part; memory grows with the square.
+    /// Up to so many items are solved exactly, in memory that grows with the square; beyond it
+    /// each item is solved from its `candidates` most telling others.
     pub maximum_items: usize,
+    pub candidates: usize,
     /// Neighbours of an item that the served table keeps.
     pub neighbours: usize,
 }
@@ -110,7 +145,10 @@ pub struct MergeConfig {
     pub recall_size: usize,
     /// Candidates after the merge.
     pub limit: usize,
+    /// Items that a channel hands over in its turn.
     pub two_tower: u32,
+    pub multi_interest: u32,
+    pub graph: u32,
     pub collaborative: u32,
     pub search: u32,
     pub trending: u32,
@@ -142,6 +180,8 @@ pub struct FusionConfig {
 pub struct SpecificationPaths {
     pub user_tower: Option<PathBuf>,
     pub item_tower: Option<PathBuf>,
+    pub multi_interest_user: Option<PathBuf>,
+    pub multi_interest_item: Option<PathBuf>,
     pub ranker: Option<PathBuf>,
 }
 
@@ -161,12 +201,23 @@ impl Default for Config {
                 embedding_regularisation: 1e-3,
                 ..TwoTowerConfig::default()
             },
-            ranker: RankerConfig::default(),
+            multi_interest: MultiInterestConfig {
+                shared_tables: vec!["item".into()],
+                epochs: 5,
+                regularisation: 1e-4,
+                embedding_regularisation: 1e-3,
+                ..MultiInterestConfig::default()
+            },
+            graph: crate::models::graph::GraphConfig::default(),
+            ranker: crate::models::ranker::network(),
             samples: SamplesConfig::default(),
             merge: MergeConfig::default(),
             fusion: FusionConfig::default(),
             rerank: RerankConfig::default(),
+            evaluation: EvaluationConfig::default(),
+            gate: GateConfig::default(),
             vector: VectorConfig::default(),
+            medoids: MedoidsConfig::default(),
             collaborative: CollaborativeConfig::default(),
             text: TextConfig::default(),
             trending: TrendingConfig::default(),
@@ -184,7 +235,22 @@ impl Default for DataConfig {
 
 impl Default for SplitConfig {
     fn default() -> Self {
-        Self { window: 0.6, test: 0.8, ask_after: vec![0.5], sample_after: vec![0.25, 0.5, 0.75] }
+        Self {
+            kind: SplitKind::Time,
+            window: 0.6,
+            test: 0.8,
+            random: RandomSplitConfig::default(),
+            context: crate::split::BEHAVIOURS,
+            cases: 10_000,
+            ask_after: vec![0.5],
+            sample_after: vec![0.25, 0.5, 0.75],
+        }
+    }
+}
+
+impl Default for RandomSplitConfig {
+    fn default() -> Self {
+        Self { share: 0.25, rehearsals: 2, rehearsal_share: 0.25 }
     }
 }
 
@@ -196,13 +262,13 @@ impl Default for ItemKnnConfig {
 
 impl Default for EaseConfig {
     fn default() -> Self {
-        Self { regularisation: 300.0, maximum_items: 10_000, neighbours: 400 }
+        Self { regularisation: 300.0, maximum_items: 10_000, candidates: 150, neighbours: 400 }
     }
 }
 
 impl Default for ExamplesConfig {
     fn default() -> Self {
-        Self { per_user: 200, maximum: 300_000 }
+        Self { per_user: 200, maximum: 1_000_000 }
     }
 }
 
@@ -218,10 +284,26 @@ impl Default for MergeConfig {
             recall_size: 200,
             limit: 500,
             two_tower: 1,
+            multi_interest: 1,
+            graph: 1,
             collaborative: 1,
             search: 1,
             trending: 1,
         }
+    }
+}
+
+impl MergeConfig {
+    /// In the order of the channels.
+    pub(crate) fn weights(&self) -> [u32; crate::channels::CHANNELS.len()] {
+        [
+            self.two_tower,
+            self.multi_interest,
+            self.graph,
+            self.collaborative,
+            self.search,
+            self.trending,
+        ]
     }
 }
 
@@ -243,6 +325,7 @@ impl Config {
     pub fn seeded(mut self, seed: u64) -> Self {
         self.seed = seed;
         self.two_tower.seed = seed;
+        self.multi_interest.seed = seed;
         self.ranker.seed = seed;
         self
     }

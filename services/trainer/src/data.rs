@@ -4,7 +4,7 @@
 //! knows where they came from.
 
 use std::{
-    collections::{BTreeMap, HashMap, HashSet},
+    collections::{BTreeMap, HashMap},
     path::PathBuf,
 };
 
@@ -12,36 +12,59 @@ use serde::{Deserialize, Serialize};
 use tributary_domain::{Event, Item, ItemId, Timestamp, UserId, UserProfile};
 
 mod atomic;
+mod columnar;
 mod delimited;
 mod detect;
 mod fields;
+mod given;
+pub(crate) mod label;
 mod limits;
 mod movielens_100k;
 mod movielens_1m;
 mod movielens_latest;
 mod normalised;
 mod rating;
+mod row;
 mod table;
 mod untimed;
+mod user_items;
 
-pub use detect::Source;
-pub use detect::{Format, read};
-pub use normalised::Summary;
+pub use detect::{Files, Format, Parts, Source, read};
+pub use normalised::{GivenSummary, Summary};
 pub(crate) use normalised::{summary, to_lines};
-pub use table::{BadRow, Rejections};
+pub use row::{BadRow, Rejections};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum DataError {
     #[error(
         "no known data set in {}: give --data a folder with *.inter, u.data, ratings.csv, \
-         ratings.dat or events.csv, or one CSV or TSV file", .0.display()
+         ratings.dat or events.csv, or one CSV, TSV or Parquet file", .0.display()
     )]
     Unknown(PathBuf),
     #[error("cannot read {}: check that the file exists and may be read", path.display())]
     Read { path: PathBuf, source: std::io::Error },
     #[error("{} has no column {column:?}: it has {found}", path.display())]
     Column { path: PathBuf, column: String, found: String },
+    #[error("{} is not a readable Parquet file", path.display())]
+    Parquet { path: PathBuf, source: parquet::errors::ParquetError },
+    #[error(
+        "column {column:?} of {} is of a type that is not read: write it as a whole number, a \
+         float, a text, a timestamp or a list of those ({found})", path.display()
+    )]
+    ColumnType { path: PathBuf, column: String, found: String },
+    #[error(
+        "one of {} and {} has times and the other has none: give times to all parts or to none",
+        train.display(), other.display()
+    )]
+    Times { train: PathBuf, other: PathBuf },
+    #[error("{} has no usable event: give --test a file that asks for something", .0.display())]
+    EmptyTest(PathBuf),
+    #[error(
+        "the ids of {} count from 0 and are shifted by one, so that no file of items or users \
+         fits them: leave --data out", .0.display()
+    )]
+    ShiftedIds(PathBuf),
     #[error(
         "{} of {} rows are bad, more than the {allowed} allowed: correct them or raise \
          data.rejected_share; the first are {}", rejections.rejected, rejections.rows,
@@ -60,6 +83,22 @@ pub struct Tagging {
     pub time: Timestamp,
 }
 
+/// A split that came with the files. No part has a user's item that an earlier one has, unless it
+/// was only shown there.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct GivenSplit {
+    /// Ordered as [`DataSet::events`].
+    pub validation: Vec<Event>,
+    /// Ordered as [`DataSet::events`].
+    pub test: Vec<Event>,
+}
+
+impl GivenSplit {
+    fn events(&self) -> impl Iterator<Item = &Event> {
+        self.validation.iter().chain(&self.test)
+    }
+}
+
 /// Items, users and events in one shape, whatever the files were.
 #[derive(Debug, Clone, Default)]
 pub struct DataSet {
@@ -73,9 +112,14 @@ pub struct DataSet {
     pub events: Vec<Event>,
     /// What users tagged; the items carry none of these themselves.
     pub taggings: Vec<Tagging>,
-    /// False where the files had no times and the events stand in random order.
+    /// False where the files had no times: the events stand in random order, those of a given
+    /// split in an order that keeps each user's order of the file.
     pub timed: bool,
     pub rejections: Rejections,
+    /// The other parts, where the files were divided; `events` is then the training part.
+    pub given: Option<GivenSplit>,
+    /// Events of those parts that were left out: an earlier part has the same user and item.
+    pub repeated: usize,
 }
 
 const TAGS_PER_ITEM: usize = 20;
@@ -108,27 +152,32 @@ impl DataSet {
     /// Brings a reader's raw lists into the promised shape: sorted, one entry an id, nothing
     /// missing, no event twice.
     fn normalise(mut self) -> Result<Self, DataError> {
-        let mut known = HashSet::new();
-        self.events.retain(|event| {
-            known.insert((
-                event.user,
-                event.behaviour.item,
-                event.behaviour.action,
-                event.behaviour.time,
-            ))
-        });
-        self.events.sort_by_key(|Event { user, behaviour }| {
-            (behaviour.time, *user, behaviour.item, behaviour.action)
-        });
+        order(&mut self.events);
+        if let Some(given) = &mut self.given {
+            order(&mut given.validation);
+            order(&mut given.test);
+            self.repeated = given::part(&self.events, given);
+        }
         self.taggings.sort_by_key(|tagging| tagging.time);
-        self.items = complete(self.items, self.events.iter().map(|event| event.behaviour.item));
-        self.users = complete(self.users, self.events.iter().map(|event| event.user));
+        let events = || self.events.iter().chain(self.given.iter().flat_map(GivenSplit::events));
+        self.items = complete(self.items, events().map(|event| event.behaviour.item));
+        self.users = complete(self.users, events().map(|event| event.user));
         let (events, users) = (self.events.len(), self.users.len());
         if events < MINIMUM_EVENTS || users < MINIMUM_USERS {
             return Err(DataError::TooSmall { events, users });
         }
         Ok(self)
     }
+}
+
+/// Sorts by time, user, item and action, and keeps the first of those that agree in all of them.
+fn order(events: &mut Vec<Event>) {
+    let key = |event: &Event| {
+        let Event { user, behaviour } = event;
+        (behaviour.time, *user, behaviour.item, behaviour.action)
+    };
+    events.sort_by_key(key);
+    events.dedup_by_key(|event| key(event));
 }
 
 const MINIMUM_EVENTS: usize = 200;

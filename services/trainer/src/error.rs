@@ -1,5 +1,7 @@
 use std::path::PathBuf;
 
+use tributary_domain::BundleId;
+
 use crate::{data::DataError, evaluate::EvaluationError, models::ModelError};
 
 /// What can stop the job. Every message says what to do next.
@@ -28,6 +30,14 @@ pub enum TrainerError {
          store"
     )]
     Golden { model: String, source: tributary_inference::InferenceError },
+    #[error(
+        "bundle {bundle} is written, not published; the gate blocks it:\n  - {}\nlook into it, or \
+         publish it all the same: trainer gate --store {} --bundle {bundle} --publish --force \
+         --by NAME --reason TEXT", reasons.join("\n  - "), store.display()
+    )]
+    Blocked { bundle: BundleId, store: PathBuf, reasons: Vec<String> },
+    #[error("store {} has no bundle: `trainer run` writes one", store.display())]
+    NoBundle { store: PathBuf },
     #[error("cannot read or write a bundle; the store's current bundle is as it was")]
     Bundle(#[from] tributary_bundle::BundleError),
 }

@@ -1,40 +1,47 @@
-//! Evaluation: full ranking of the catalogue on the test period, by the code that serves.
+//! Evaluation: full ranking of the catalogue on the test part, by the code that serves.
 
-use std::{
-    collections::{BTreeMap, HashSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, HashSet};
 
 use serde::{Deserialize, Serialize};
-use tributary_domain::{Item, ItemId, Scored, UserId};
+use tributary_domain::{ItemId, UserId};
 use tributary_inference::Runtime;
-use tributary_slate::{Fusion, Request, Traits, rerank, similarity};
+use tributary_slate::Fusion;
 
 use crate::{
     artifacts::Artifacts,
-    candidates::{Catalogue, Question, questions},
-    channels::{CHANNELS, Channels},
+    channels::CHANNELS,
     config::Config,
     data::DataSet,
     error::TrainerError,
-    interactions::Interactions,
-    models::{Baseline, ItemKnn, Popularity, collaborative::train_ease},
     progress::Step,
-    split::{self, Case, Cuts, Period},
+    protocol::{Protocol, Round},
+    split::Case,
 };
-use lists::{Judge, LIST_SIZE, ListMetrics};
-use ranking::{Ranking, ScoreMetrics};
+use bootstrap::Interval;
+use lists::{Judge, ListMetrics};
+use marginal::Merge;
+use ranking::ScoreMetrics;
+use system::System;
 
+mod baselines;
+pub mod bootstrap;
 pub(crate) mod fuse;
 pub mod lists;
+pub mod marginal;
 pub mod metrics;
 pub mod ranking;
+mod system;
 mod table;
 
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    #[error("the test period has no usable case: give more data or move split.test earlier")]
+    #[error("the test part has no usable case: give more data or move split.test earlier")]
     NoCases,
+    #[error(
+        "the ranker has no usable case to learn from: give more data, move split.window earlier, \
+         or set split.random.rehearsals"
+    )]
+    NoRehearsal,
 }
 
 /// What the results table shows.
@@ -49,6 +56,10 @@ pub struct Evaluation {
     pub catalogue: usize,
     /// Baselines, channels, and the stages of the answer, in this order.
     pub lists: Vec<ListRow>,
+    /// `None` where only the baselines were measured.
+    pub merge: Option<Merge>,
+    /// The final list against the best baseline; `None` where only the baselines were measured.
+    pub lead: Option<Lead>,
     pub ranker: Vec<ScoreMetrics>,
 }
 
@@ -56,17 +67,30 @@ pub struct Evaluation {
 #[serde(deny_unknown_fields)]
 pub struct ListRow {
     pub name: String,
-    #[serde(flatten)]
-    pub metrics: ListMetrics,
+    pub at: ListMetrics,
+}
+
+/// NDCG@10 of the final list less that of the baseline that has most of it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Lead {
+    pub over: String,
+    pub ndcg_at_10: Interval,
 }
 
 impl Evaluation {
-    /// Every number by a name such as `final.ndcg_at_10` or `ranker.liked.auc`.
+    /// Every number by a name such as `final.ndcg_at_10`, `ranker.liked.auc` or
+    /// `merged_without_graph.recall_at_limit`.
     pub fn metrics(&self) -> BTreeMap<String, f64> {
         let mut metrics = BTreeMap::new();
-        for ListRow { name, metrics: row } in &self.lists {
-            for (metric, value) in row.named() {
-                metrics.insert(format!("{name}.{metric}"), value);
+        for ListRow { name, at } in &self.lists {
+            metrics.extend(at.named().map(|(metric, value)| (format!("{name}.{metric}"), value)));
+        }
+        if let Some(merge) = &self.merge {
+            metrics.insert("merged.recall_at_limit".into(), merge.recall_at_limit);
+            for without in &merge.without {
+                let name = format!("merged_without_{}.recall_at_limit", without.channel);
+                metrics.insert(name, without.recall_at_limit);
             }
         }
         for row in &self.ranker {
@@ -76,172 +100,110 @@ impl Evaluation {
         }
         metrics
     }
+
+    /// The row of that name.
+    pub fn list(&self, name: &str) -> Option<&ListMetrics> {
+        self.lists.iter().find(|row| row.name == name).map(|row| &row.at)
+    }
 }
 
-/// The protocol in words, for the table and the bundle.
-pub const PROTOCOL: &str = "Split by time. Models learn from what is before the test period. Each \
-    user with events in it asks once, after the first half of them, which the context then holds \
-    (fresh history); what the user engages with in the rest and had not seen is relevant. Full \
-    ranking of the catalogue, seen items left out. Popularity, ItemKNN and EASE are as of the \
-    start of the period; the channels serve the same models, with live counters in trending and \
-    search.";
-
-/// Measures the models in `files`, which saw nothing of the test period.
+/// Measures the models in `files`, which saw nothing of the test part.
 pub(crate) fn evaluate(
     data: &DataSet,
+    protocol: &Protocol<'_>,
     files: &Artifacts,
     fusion: &Fusion,
     config: &Config,
     runtime: &Runtime,
 ) -> Result<Evaluation, TrainerError> {
-    let cuts = Cuts::at_shares(&data.events, config.split.window, config.split.test);
-    let period = Period { from: cuts.test, until: None, ask_after: &config.split.ask_after };
-    let cases = split::cases(data, &period);
-    if cases.is_empty() {
-        return Err(EvaluationError::NoCases.into());
-    }
-    let catalogue = data.catalogue(Some(cuts.test));
-    let judge = Judge::new(&catalogue);
-    let mut rows = Vec::new();
-    let mut add = |name: &str, lists: &[Vec<ItemId>]| {
-        rows.push(ListRow { name: name.to_owned(), metrics: judge.measure(&cases, lists) });
-    };
-    {
-        let _step = Step::start("measuring the baselines");
-        for (name, lists) in baselines(data, &cuts, &cases, config)? {
-            add(name, &lists);
-        }
-    }
+    let Round { before, stream, cases, .. } = &protocol.test;
+    let mut sheet = Sheet::of_baselines(data, protocol, config)?;
     let _step = Step::start("measuring the channels");
+    let catalogue = data.catalogue(*before);
     let mut system = System::open(files, &catalogue, fusion, config, runtime)?;
-    let answers = system.answer(data, &cases)?;
-    for (name, lists) in CHANNELS.iter().zip(&answers.channels) {
-        add(name, lists);
+    let answers = system.answer(data, stream, cases, &sheet.judge)?;
+    sheet.lead = sheet.lead(&answers.reranked, config.seed);
+    for (index, name) in CHANNELS.iter().enumerate() {
+        sheet.add(name, &answers.channel(index));
     }
-    add("merged", &answers.merged);
-    add("ranked", &answers.ranked);
-    add("final", &answers.reranked);
-    let users: HashSet<UserId> = cases.iter().map(|case| case.context.user).collect();
-    Ok(Evaluation {
-        dataset: data.name.clone(),
-        protocol: PROTOCOL.to_owned(),
-        cases: cases.len(),
-        users: users.len(),
-        catalogue: catalogue.len(),
-        lists: rows,
-        ranker: answers.scores,
-    })
+    sheet.add("merged", &answers.merged);
+    sheet.add("ranked", &answers.ranked);
+    sheet.add("final", &answers.reranked);
+    let merge = marginal::measure(&sheet.judge, cases, &answers.recalled, &config.merge);
+    Ok(Evaluation { merge: Some(merge), ranker: answers.scores, ..sheet.finish(data, protocol) })
 }
 
-type Named = (&'static str, Vec<Vec<ItemId>>);
-
-fn baselines(
+/// Measures popularity, ItemKNN and EASE alone, for which nothing need be trained before.
+pub(crate) fn evaluate_baselines(
     data: &DataSet,
-    cuts: &Cuts,
-    cases: &[Case],
+    protocol: &Protocol<'_>,
     config: &Config,
-) -> Result<Vec<Named>, TrainerError> {
-    let events = split::before(&data.events, cuts.test);
-    let knn = &config.item_knn;
-    let lists = |model: &dyn Baseline| -> Vec<Vec<ItemId>> {
-        cases.iter().map(|case| items(&model.rank(&case.context, LIST_SIZE))).collect()
-    };
-    Ok(vec![
-        ("popularity", lists(&Popularity::of(events))),
-        (
-            "ItemKNN",
-            lists(&ItemKnn::train(Interactions::of(events), knn.neighbours, knn.shrinkage)),
-        ),
-        ("EASE", lists(&train_ease(events, &config.ease)?)),
-    ])
+) -> Result<Evaluation, TrainerError> {
+    Ok(Sheet::of_baselines(data, protocol, config)?.finish(data, protocol))
 }
 
-fn items(list: &[Scored]) -> Vec<ItemId> {
-    list.iter().map(|scored| scored.item).collect()
+/// Results under way.
+struct Sheet<'a> {
+    judge: Judge,
+    cases: &'a [Case],
+    catalogue: usize,
+    rows: Vec<ListRow>,
+    /// The baseline with the best NDCG@10, and that of each case.
+    best: Option<(&'static str, Vec<f64>)>,
+    lead: Option<Lead>,
 }
 
-/// The whole request path over one set of files.
-struct System<'a> {
-    channels: Channels,
-    ranking: Ranking,
-    catalogue: Catalogue,
-    fusion: &'a Fusion,
-    config: &'a Config,
-}
-
-/// One list a case for every stage.
-struct Answers {
-    channels: Vec<Vec<Vec<ItemId>>>,
-    merged: Vec<Vec<ItemId>>,
-    ranked: Vec<Vec<ItemId>>,
-    reranked: Vec<Vec<ItemId>>,
-    scores: Vec<ScoreMetrics>,
-}
-
-impl<'a> System<'a> {
-    fn open(
-        files: &Artifacts,
-        catalogue: &[Item],
-        fusion: &'a Fusion,
-        config: &'a Config,
-        runtime: &Runtime,
+impl<'a> Sheet<'a> {
+    fn of_baselines(
+        data: &DataSet,
+        protocol: &'a Protocol<'_>,
+        config: &Config,
     ) -> Result<Self, TrainerError> {
-        Ok(Self {
-            channels: Channels::open(files, catalogue, config, runtime)?,
-            ranking: Ranking::open(files, runtime)?,
-            catalogue: Catalogue::of(catalogue),
-            fusion,
-            config,
-        })
-    }
-
-    fn answer(&mut self, data: &DataSet, cases: &[Case]) -> Result<Answers, TrainerError> {
-        let recalled = self.channels.recall(data, cases, self.config.merge.recall_size)?;
-        let questions = questions(data, cases, &recalled, &self.config.merge);
-        let mut probabilities = Vec::with_capacity(questions.len());
-        let (mut ranked, mut reranked) = (Vec::new(), Vec::new());
-        for question in &questions {
-            let scores = self.ranking.score(question, &self.catalogue)?;
-            let tasks = self.ranking.tasks();
-            let list = fuse::ranked(question, scores.view(), tasks, self.fusion)?;
-            reranked.push(self.rerank(&list));
-            ranked.push(items(&list));
-            probabilities.push(scores);
+        let _step = Step::start("measuring the baselines");
+        let Round { learned, before, cases, .. } = &protocol.test;
+        let catalogue = data.catalogue(*before);
+        let judge = Judge::new(&catalogue).with_popularity(learned).at(&config.evaluation);
+        let size = catalogue.len();
+        let mut sheet =
+            Self { judge, cases, catalogue: size, rows: Vec::new(), best: None, lead: None };
+        for (name, lists) in baselines::lists(learned, cases, config)? {
+            sheet.add(name, &lists);
+            let gains = lists::gains(cases, &lists);
+            let known = sheet.best.as_ref().map_or(f64::MIN, |(_, best)| metrics::mean(best));
+            if metrics::mean(&gains) > known {
+                sheet.best = Some((name, gains));
+            }
         }
-        let channel = |index: usize| recalled.iter().map(|lists| items(&lists[index])).collect();
-        Ok(Answers {
-            channels: (0..CHANNELS.len()).map(channel).collect(),
-            merged: questions.iter().map(Question::items).collect(),
-            ranked,
-            reranked,
-            scores: ranking::measure(self.ranking.tasks(), &questions, &probabilities)?,
-        })
+        Ok(sheet)
     }
 
-    /// As the rerank service does it, without caps.
-    fn rerank(&self, ranked: &[Scored]) -> Vec<ItemId> {
-        let settings = &self.config.rerank;
-        let pool = &ranked[..ranked.len().min(settings.candidates)];
-        let attributes: Vec<Option<Arc<Item>>> =
-            pool.iter().map(|scored| self.catalogue.get(scored.item)).collect();
-        let traits: Vec<Traits<'_>> = pool
-            .iter()
-            .zip(&attributes)
-            .map(|(scored, item)| Traits {
-                vector: self.channels.vector(scored.item),
-                genres: item.as_ref().map_or(&[], |item| &item.genres),
-                tags: item.as_ref().map_or(&[], |item| &item.tags),
-            })
-            .collect();
-        let rows = similarity::vectors(&traits, settings.label_share);
-        let scores: Vec<f32> = pool.iter().map(|scored| scored.score).collect();
-        let request = Request {
-            scores: &scores,
-            vectors: rows.view(),
-            size: LIST_SIZE,
-            settings: settings.diversity,
-            caps: &[],
-        };
-        rerank(&request).into_iter().map(|pick| pool[pick.index].item).collect()
+    /// Measures one list a case.
+    fn add(&mut self, name: &str, lists: &[Vec<ItemId>]) {
+        self.rows.push(ListRow { name: name.to_owned(), at: self.judge.row(self.cases, lists) });
+    }
+
+    fn lead(&self, answers: &[Vec<ItemId>], seed: u64) -> Option<Lead> {
+        let (name, known) = self.best.as_ref()?;
+        let gains = lists::gains(self.cases, answers);
+        let differences: Vec<f64> =
+            gains.iter().zip(known).map(|(gain, known)| gain - known).collect();
+        let users: Vec<UserId> = self.cases.iter().map(|case| case.context.user).collect();
+        let ndcg_at_10 = bootstrap::interval(&users, &differences, seed);
+        Some(Lead { over: (*name).to_owned(), ndcg_at_10 })
+    }
+
+    fn finish(self, data: &DataSet, protocol: &Protocol<'_>) -> Evaluation {
+        let users: HashSet<UserId> = self.cases.iter().map(|case| case.context.user).collect();
+        Evaluation {
+            dataset: data.name.clone(),
+            protocol: protocol.kind.description().to_owned(),
+            cases: self.cases.len(),
+            users: users.len(),
+            catalogue: self.catalogue,
+            lists: self.rows,
+            merge: None,
+            lead: self.lead,
+            ranker: Vec::new(),
+        }
     }
 }

@@ -4,10 +4,15 @@
 use tributary_domain::{ItemId, Scored, UserContext};
 
 pub(crate) mod collaborative;
+mod cooccurrence;
 pub(crate) mod ease;
+pub(crate) mod examples;
+pub(crate) mod graph;
 pub(crate) mod item_knn;
+pub(crate) mod multi_interest;
 pub(crate) mod popularity;
 pub(crate) mod ranker;
+pub(crate) mod recall;
 pub(crate) mod two_tower;
 
 pub(crate) use ease::Ease;

@@ -17,3 +17,9 @@ pub(crate) fn float32(count: usize) -> f32 {
 pub(crate) fn floor(value: f64) -> usize {
     value as usize
 }
+
+/// The nearest `f32`.
+#[expect(clippy::cast_possible_truncation, reason = "a rounded number is what is asked for")]
+pub(crate) fn narrow(value: f64) -> f32 {
+    value as f32
+}

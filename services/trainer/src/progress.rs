@@ -24,7 +24,7 @@ impl Step {
     /// A step of so many parts.
     pub(crate) fn counted(name: &str, parts: usize) -> Self {
         let parts = u64::try_from(parts).unwrap_or(u64::MAX);
-        let style = "{spinner} {prefix} {bar:30} {pos}/{len} {msg} {elapsed}";
+        let style = "{spinner} {prefix} {bar:30} {pos}/{len} {msg} {elapsed}, about {eta} left";
         Self::with(ProgressBar::new(parts), name, style)
     }
 

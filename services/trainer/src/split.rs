@@ -1,9 +1,10 @@
-//! The split by time, and what each side of a cut asks and answers.
+//! Cases: what is known of a user at a moment, and what came after.
 //!
-//! Two global moments part the events: models learn from what is before the test cut; the ranker
-//! learns from the window between the two cuts, with recall models that saw only what is before
-//! the window. Each user with events in a period gives cases there: the first part of those events
-//! joins the context, as a running mesh would have it ("fresh history"), the rest are the targets.
+//! In a split by time two global moments part the events: models learn from what is before the
+//! test cut; the ranker learns from the window between the two cuts, with recall models that saw
+//! only what is before the window. Each user with events in a period gives cases there: the first
+//! part of those events joins the context, as a running mesh would have it ("fresh history"), the
+//! rest are the targets.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 
@@ -15,7 +16,7 @@ use crate::{
 };
 
 /// Context length of the served mesh.
-const BEHAVIOURS: usize = 200;
+pub(crate) const BEHAVIOURS: usize = 200;
 /// Impressions after which the served mesh counts an item as seen.
 const IMPRESSIONS_UNTIL_SEEN: usize = 5;
 
@@ -70,6 +71,8 @@ pub(crate) struct Period<'a> {
     /// Shares of what a user did in the period, impressions apart, after which to ask, one case for
     /// each.
     pub(crate) ask_after: &'a [f64],
+    /// Behaviours that a context holds at most.
+    pub(crate) length: usize,
 }
 
 impl Period<'_> {
@@ -113,7 +116,8 @@ fn user_cases(
         .filter_map(|share| fresh.get(count(*share) - 1).map(|index| index + 1))
         .collect();
     positions.dedup();
-    positions.iter().filter_map(|position| case(data, user, history, *position)).collect()
+    let case = |position: &usize| case(data, user, history, *position, period.length);
+    positions.iter().filter_map(case).collect()
 }
 
 /// Being shown an item is nothing that the user did.
@@ -122,9 +126,15 @@ fn is_behaviour(behaviour: &Behaviour) -> bool {
 }
 
 /// The case whose context is the first `asked` behaviours.
-fn case(data: &DataSet, user: UserId, history: &[Behaviour], asked: usize) -> Option<Case> {
+fn case(
+    data: &DataSet,
+    user: UserId,
+    history: &[Behaviour],
+    asked: usize,
+    length: usize,
+) -> Option<Case> {
     let (known, later) = history.split_at_checked(asked)?;
-    let context = context(data, user, known);
+    let context = context_of(data, user, known, length);
     let targets = targets(&context, later);
     // A moment later than the last known behaviour would let in what others did at the same time
     // as the targets.
@@ -132,10 +142,29 @@ fn case(data: &DataSet, user: UserId, history: &[Behaviour], asked: usize) -> Op
     (!targets.is_empty()).then_some(Case { context, as_of, targets })
 }
 
+/// The case of a user whose items were divided without regard to time; asked at `as_of`. `None`
+/// where nothing new was held out.
+pub(crate) fn held_out_case(
+    data: &DataSet,
+    user: UserId,
+    known: &[Behaviour],
+    held: &[Behaviour],
+    as_of: Timestamp,
+    length: usize,
+) -> Option<Case> {
+    let context = context_of(data, user, known, length);
+    let targets = targets(&context, held);
+    (!targets.is_empty()).then_some(Case { context, as_of, targets })
+}
+
 /// The context that the mesh would hold after these behaviours, oldest first.
 pub(crate) fn context(data: &DataSet, user: UserId, known: &[Behaviour]) -> UserContext {
+    context_of(data, user, known, BEHAVIOURS)
+}
+
+fn context_of(data: &DataSet, user: UserId, known: &[Behaviour], length: usize) -> UserContext {
     let mut behaviours: Vec<Behaviour> =
-        known.iter().rev().filter(|step| is_behaviour(step)).take(BEHAVIOURS).copied().collect();
+        known.iter().rev().filter(|step| is_behaviour(step)).take(length).copied().collect();
     behaviours.reverse();
     UserContext {
         user,
@@ -203,7 +232,8 @@ mod tests {
 
     #[test]
     fn first_half_of_the_period_is_context_and_new_items_of_the_rest_are_targets() {
-        let period = Period { from: Timestamp(5), until: None, ask_after: &[0.5] };
+        let period =
+            Period { from: Timestamp(5), until: None, ask_after: &[0.5], length: BEHAVIOURS };
         let cases = cases(&data(), &period);
         assert_eq!(cases.len(), 1, "users 2 and 3 have no target");
         let case = &cases[0];
@@ -215,7 +245,12 @@ mod tests {
 
     #[test]
     fn nothing_after_the_period_is_used() {
-        let period = Period { from: Timestamp(5), until: Some(Timestamp(7)), ask_after: &[0.5] };
+        let period = Period {
+            from: Timestamp(5),
+            until: Some(Timestamp(7)),
+            ask_after: &[0.5],
+            length: BEHAVIOURS,
+        };
         let cases = cases(&data(), &period);
         let targets: Vec<u64> = cases[0].targets.iter().map(|target| target.item.0).collect();
         assert_eq!(targets, [12]);
@@ -233,7 +268,8 @@ mod tests {
         ];
         let events = events.map(|(item, time, action)| event(1, item, time, action));
         let data = DataSet { events: events.to_vec(), ..DataSet::default() };
-        let period = Period { from: Timestamp(1), until: None, ask_after: &[0.5] };
+        let period =
+            Period { from: Timestamp(1), until: None, ask_after: &[0.5], length: BEHAVIOURS };
         let cases = cases(&data, &period);
         let Case { context, as_of, targets } = &cases[0];
         assert_eq!(*as_of, Timestamp(4), "two of four deeds, impressions not counted");

@@ -7,8 +7,8 @@ use serde::{Serialize, de::DeserializeOwned};
 use crate::error::TrainerError;
 
 /// A work folder: `dataset/`, `evaluated/` (models that saw nothing of the test period, what the
-/// evaluation measures), `final/` (models of all the data, what the bundle serves) and
-/// `evaluation.json`.
+/// evaluation measures), `final/` (models of all the data, what the bundle serves), `rounds/` (each
+/// model of each round as it is finished, for a training that goes on) and `evaluation.json`.
 #[derive(Debug, Clone)]
 pub struct Work(PathBuf);
 
@@ -19,6 +19,11 @@ impl Work {
 
     pub fn dataset(&self) -> PathBuf {
         self.0.join("dataset")
+    }
+
+    /// Where the models of a round are kept while a training is under way.
+    pub(crate) fn round(&self, name: &str) -> PathBuf {
+        self.0.join("rounds").join(name)
     }
 
     pub fn evaluated(&self) -> PathBuf {

@@ -2,8 +2,20 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 
+#[path = "it/columnar.rs"]
+mod columnar;
 #[path = "it/formats.rs"]
 mod formats;
+#[path = "it/gate.rs"]
+mod gate;
+#[path = "it/given.rs"]
+mod given;
+#[path = "it/leak.rs"]
+mod leak;
+#[path = "it/onnx.rs"]
+mod onnx;
+#[path = "it/oracle.rs"]
+mod oracle;
 #[path = "it/readers.rs"]
 mod readers;
 #[path = "it/training.rs"]

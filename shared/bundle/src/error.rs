@@ -29,6 +29,16 @@ pub enum BundleError {
     WrongSize { bundle: BundleId, file: String, expected: u64, found: u64 },
     #[error("file {file} of bundle {bundle} is corrupt: its sha256 differs from the manifest's")]
     WrongHash { bundle: BundleId, file: String },
+    #[error(
+        "bundle {bundle} is blocked by the gate: {}; to publish it all the same, force it with \
+         who and why",
+        reasons.join("; ")
+    )]
+    Blocked { bundle: BundleId, reasons: Vec<String> },
+    #[error("{what} of the one who forces bundle {bundle} is missing")]
+    NotVouched { bundle: BundleId, what: &'static str },
+    #[error("line {line} of {path} is not a run of the gate: {reason}")]
+    BadGateRun { path: PathBuf, line: usize, reason: String },
     #[error("the draft's {what} names file {file}, which was not written")]
     Unwritten { what: String, file: String },
     #[error("the draft's metric {name} is {value}, which is not finite")]

@@ -12,13 +12,15 @@
 //! <store>/drafts/      folders that are still being written
 //! <store>/current      the id of the published bundle
 //! <store>/history      ids published before, one a line, oldest first
-//! <store>/lock         held while the pointer moves
+//! <store>/gate.jsonl   what the gate said of each bundle, one JSON object a line, oldest first
+//! <store>/lock         held while the pointer moves or the gate's record grows
 //! ```
 
 mod bundle;
 mod disk;
 mod draft;
 mod error;
+mod gate;
 mod golden;
 mod manifest;
 mod metrics;
@@ -29,6 +31,7 @@ mod tensor;
 pub use bundle::Bundle;
 pub use draft::Draft;
 pub use error::BundleError;
+pub use gate::{Forced, GateRun, Judgement, Standing, Verdict};
 pub use golden::Golden;
 pub use manifest::{FileEntry, Manifest, ManifestParts, ModelEntry};
 pub use served::{LoadError, Loaded, Refused, Served, StoreConfig};

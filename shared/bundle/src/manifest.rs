@@ -6,7 +6,7 @@ use std::{
 use serde::{Deserialize, Serialize};
 use tributary_domain::BundleId;
 
-use crate::BundleError;
+use crate::{BundleError, Judgement};
 
 pub(crate) const MANIFEST: &str = "manifest.json";
 pub(crate) const MANIFEST_HASH: &str = "manifest.sha256";
@@ -27,8 +27,9 @@ pub struct Manifest {
     pub metrics: BTreeMap<String, f64>,
     /// Settings that belong to the models, for example the fusion exponents.
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    /// The gate's verdict; `None` where no gate was asked.
-    pub gate: Option<String>,
+    /// What the gate said when the bundle was written; `None` where no gate was asked. The store's
+    /// record may know better ([`Store::standing`](crate::Store::standing)).
+    pub gate: Option<Judgement>,
     /// Every file of the bundle but the manifest and its hash.
     pub files: BTreeMap<String, FileEntry>,
 }
@@ -37,6 +38,20 @@ impl Manifest {
     /// The model with that name.
     pub fn model(&self, name: &str) -> Option<&ModelEntry> {
         self.models.iter().find(|model| model.name == name)
+    }
+
+    /// Name of the data set that the metrics are of; where it is not known, its fingerprint.
+    pub fn dataset(&self) -> &str {
+        self.text("dataset").unwrap_or(&self.data_fingerprint)
+    }
+
+    /// How the metrics were measured; empty where it is not known.
+    pub fn protocol(&self) -> &str {
+        self.text("protocol").unwrap_or_default()
+    }
+
+    fn text(&self, parameter: &str) -> Option<&str> {
+        self.parameters.get(parameter)?.as_str()
     }
 }
 
@@ -69,7 +84,7 @@ pub struct ManifestParts {
     pub specifications: BTreeMap<String, String>,
     pub metrics: BTreeMap<String, f64>,
     pub parameters: serde_json::Map<String, serde_json::Value>,
-    pub gate: Option<String>,
+    pub gate: Option<Judgement>,
 }
 
 impl ManifestParts {

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 use tributary_domain::BundleId;
 
 use crate::{
-    Bundle, BundleError,
+    Bundle, BundleError, Forced, Standing,
     bundle::read_manifest,
     disk,
     manifest::{Manifest, check_id},
@@ -25,6 +25,8 @@ pub struct Summary {
     pub id: BundleId,
     pub current: bool,
     pub published_before: bool,
+    /// What the gate said of it; `None` where no gate was asked.
+    pub standing: Option<Standing>,
     /// The manifest, or why there is none.
     pub manifest: Result<Manifest, BundleError>,
 }
@@ -45,15 +47,18 @@ impl Store {
         if !folder.exists() {
             return Ok(Vec::new());
         }
-        let (current, history) = (self.current()?, self.history()?);
+        let (current, history, runs) = (self.current()?, self.history()?, self.gate_runs()?);
         let mut list = Vec::new();
         for entry in fs::read_dir(&folder).map_err(BundleError::io("list", &folder))? {
             let entry = entry.map_err(BundleError::io("list", &folder))?;
             let id = BundleId::from(entry.file_name().to_string_lossy().into_owned());
+            let manifest = read_manifest(&entry.path(), &id);
+            let written = manifest.as_ref().ok().and_then(|manifest| manifest.gate.as_ref());
             list.push(Summary {
                 current: current.as_ref() == Some(&id),
                 published_before: history.contains(&id),
-                manifest: read_manifest(&entry.path(), &id),
+                standing: Standing::of(&id, &runs, written),
+                manifest,
                 id,
             });
         }
@@ -88,10 +93,28 @@ impl Store {
     }
 
     /// Checks the bundle, then points to it. What was current goes on top of the history.
-    /// Publishing the current bundle changes nothing.
+    /// Publishing the current bundle changes nothing. A bundle that the gate blocked is refused.
     pub fn publish(&self, id: &BundleId) -> Result<(), BundleError> {
         let _lock = self.lock()?;
         self.open(id)?;
+        self.check_gate(id)?;
+        self.move_to(id)
+    }
+
+    /// Publishes whatever the gate said, and records who wanted it and why.
+    pub fn publish_forced(&self, id: &BundleId, forced: &Forced) -> Result<(), BundleError> {
+        for (what, text) in [("the name", &forced.by), ("the reason", &forced.reason)] {
+            if text.trim().is_empty() {
+                return Err(BundleError::NotVouched { bundle: id.clone(), what });
+            }
+        }
+        let _lock = self.lock()?;
+        self.open(id)?;
+        self.record_force(id, forced)?;
+        self.move_to(id)
+    }
+
+    fn move_to(&self, id: &BundleId) -> Result<(), BundleError> {
         match self.current()? {
             Some(current) if current == *id => return Ok(()),
             Some(current) => {
@@ -151,8 +174,15 @@ impl Store {
         disk::replace(&self.folder.join("history"), lines.as_bytes())
     }
 
-    /// Keeps other processes from moving the pointer until the file is dropped.
-    fn lock(&self) -> Result<File, BundleError> {
+    /// A bundle's manifest, its other files unchecked.
+    pub(crate) fn manifest(&self, id: &BundleId) -> Result<Manifest, BundleError> {
+        check_id(id)?;
+        read_manifest(&self.bundle_folder(id), id)
+    }
+
+    /// Keeps other processes from moving the pointer, or adding to the gate's record, until the
+    /// file is dropped.
+    pub(crate) fn lock(&self) -> Result<File, BundleError> {
         fs::create_dir_all(&self.folder).map_err(BundleError::io("create", &self.folder))?;
         let path = self.folder.join("lock");
         let file = File::options().create(true).append(true).open(&path);

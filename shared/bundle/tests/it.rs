@@ -13,7 +13,8 @@ use std::{
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 use tributary_bundle::{
-    Bundle, BundleError, Draft, ManifestParts, ModelEntry, Served, Store, StoreConfig,
+    Bundle, BundleError, Draft, Forced, GateRun, Judgement, ManifestParts, ModelEntry, Served,
+    Store, StoreConfig, Verdict,
 };
 use tributary_domain::BundleId;
 
@@ -258,6 +259,121 @@ fn concurrent_publications_lose_nothing() {
     written.sort();
     published.sort();
     assert_eq!(published, written);
+}
+
+fn blocked(store: &Store, content: &str) -> BundleId {
+    let mut draft = Draft::new(store).unwrap();
+    draft.write(MODEL, content.as_bytes()).unwrap();
+    let gate = Some(Judgement::from_reasons(vec!["the AUC is a coin's".into()]));
+    draft.finish(ManifestParts { gate, ..parts() }).unwrap()
+}
+
+fn run(bundle: &BundleId, verdict: Verdict) -> GateRun {
+    GateRun {
+        time_ms: 7,
+        bundle: bundle.clone(),
+        dataset: "ml-100k".into(),
+        protocol: "time".into(),
+        metrics: [("ranker.liked.auc".to_owned(), 0.75)].into(),
+        verdict,
+        reasons: Vec::new(),
+        forced: None,
+    }
+}
+
+fn forced() -> Forced {
+    Forced { by: "somebody".into(), reason: "we know better".into() }
+}
+
+#[test]
+fn a_blocked_bundle_is_published_only_by_force_which_is_recorded() {
+    let (_folder, store) = store();
+    let good = write(&store, "good");
+    store.publish(&good).unwrap();
+    let bad = blocked(&store, "bad");
+    let message = store.publish(&bad).unwrap_err().to_string();
+    assert!(message.contains(bad.as_str()) && message.contains("a coin's"), "{message}");
+    for nobody in
+        [Forced { by: " ".into(), ..forced() }, Forced { reason: String::new(), ..forced() }]
+    {
+        let refused = store.publish_forced(&bad, &nobody);
+        assert!(matches!(refused, Err(BundleError::NotVouched { .. })), "{nobody:?}");
+    }
+    assert_eq!(store.current().unwrap(), Some(good.clone()));
+    store.publish_forced(&bad, &forced()).unwrap();
+    assert_eq!(store.current().unwrap(), Some(bad.clone()));
+    assert_eq!(store.history().unwrap(), [good]);
+    let runs = store.gate_runs().unwrap();
+    assert_eq!(runs.len(), 1);
+    assert_eq!((&runs[0].bundle, &runs[0].forced), (&bad, &Some(forced())));
+    assert_eq!(runs[0].reasons, ["the AUC is a coin's"]);
+    let listed = store.list().unwrap().into_iter().find(|one| one.id == bad).unwrap();
+    let standing = listed.standing.unwrap();
+    assert!(standing.judgement.is_blocked());
+    assert_eq!(standing.forced, Some(forced()));
+    store.rollback().unwrap();
+    store.publish(&bad).expect("somebody vouched for it");
+}
+
+#[test]
+fn the_last_judgement_counts() {
+    let (_folder, store) = store();
+    let id = blocked(&store, "bundle");
+    store.record_gate(&run(&id, Verdict::Passed)).unwrap();
+    store.publish(&id).unwrap();
+    let other = write(&store, "other");
+    store.publish(&other).unwrap();
+    store.record_gate(&run(&id, Verdict::Blocked)).unwrap();
+    assert!(matches!(store.publish(&id), Err(BundleError::Blocked { .. })));
+    assert_eq!(store.rollback().unwrap(), id, "what was served may be served again");
+    assert_eq!(store.gate_runs().unwrap().len(), 2);
+}
+
+#[test]
+fn concurrent_judgements_lose_nothing() {
+    let (_folder, store) = store();
+    let start = Arc::new(Barrier::new(8));
+    let judges = (0..8).map(|index| {
+        let (store, start) = (store.clone(), Arc::clone(&start));
+        thread::spawn(move || {
+            start.wait();
+            let id = BundleId::from(format!("bundle-{index}"));
+            store.record_gate(&run(&id, Verdict::Passed)).unwrap();
+        })
+    });
+    let judges: Vec<_> = judges.collect();
+    judges.into_iter().for_each(|judge| judge.join().unwrap());
+    let mut bundles: Vec<String> =
+        store.gate_runs().unwrap().iter().map(|run| run.bundle.to_string()).collect();
+    bundles.sort();
+    let expected: Vec<String> = (0..8).map(|index| format!("bundle-{index}")).collect();
+    assert_eq!(bundles, expected);
+}
+
+#[test]
+fn a_damaged_record_is_named_with_its_line() {
+    let (_folder, store) = store();
+    let id = write(&store, "bundle");
+    store.record_gate(&run(&id, Verdict::Passed)).unwrap();
+    let path = store.folder().join("gate.jsonl");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, format!("{text}{{\"time_ms\": 1}}\n")).unwrap();
+    let message = store.publish(&id).unwrap_err().to_string();
+    assert!(message.contains("line 2") && message.contains("gate.jsonl"), "{message}");
+}
+
+#[test]
+fn manifests_of_before_the_gate_still_open() {
+    let (_folder, store) = store();
+    let id = write(&store, "weights");
+    let path = folder(&store, &id).join("manifest.json");
+    let text = fs::read_to_string(&path).unwrap();
+    for (word, publishable) in [("null", true), ("\"passed\"", true), ("\"blocked\"", false)] {
+        fs::write(&path, text.replace("\"gate\": null", &format!("\"gate\": {word}"))).unwrap();
+        write_hash(&path);
+        store.open(&id).unwrap();
+        assert_eq!(store.publish(&id).is_ok(), publishable, "{word}");
+    }
 }
 
 fn serve(store: &Store) -> Served<String> {

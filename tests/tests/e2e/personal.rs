@@ -37,12 +37,11 @@ async fn a_new_user_gets_trending_and_after_five_events_a_personal_list() -> Res
     record(&mesh, user, &bookmarks[..5])?;
     let warm = mesh.recommend(user, 10).await?;
     ensure!(warm.degraded.is_empty(), "{:?}", warm.degraded);
+    let personal = ["two-tower", "multi-interest", "graph", "collaborative"];
     let channels: HashSet<&str> =
         warm.items.iter().flat_map(|item| &item.channels).map(String::as_str).collect();
-    ensure!(
-        channels.contains("collaborative") && channels.contains("two-tower"),
-        "no personal channel in {channels:?}"
-    );
+    let found = personal.iter().filter(|channel| channels.contains(*channel)).count();
+    ensure!(found >= 2, "hardly a personal channel in {channels:?}");
     ensure!(ids(&warm) != ids(&cold), "five events changed nothing");
     Ok(())
 }

@@ -1,10 +1,10 @@
 use serde::Serialize;
-use tributary_bundle::{Store, Summary};
+use tributary_bundle::{Forced, Standing, Store, Summary};
 use tributary_domain::BundleId;
 
 use crate::{
     CliError,
-    arguments::{BundleCommand, BundleOptions},
+    arguments::{BundleCommand, BundleOptions, PublishOptions},
     output::{Output, table},
 };
 
@@ -13,9 +13,12 @@ pub(crate) fn bundle(options: BundleOptions, output: &Output) -> Result<(), CliE
     let store = Store::at(&options.store);
     match options.command {
         BundleCommand::List => list(&store, output),
-        BundleCommand::Publish { id } => {
+        BundleCommand::Publish(PublishOptions { id, by, reason, .. }) => {
             let id = BundleId::from(id);
-            store.publish(&id)?;
+            match (by, reason) {
+                (Some(by), Some(reason)) => store.publish_forced(&id, &Forced { by, reason })?,
+                _ => store.publish(&id)?,
+            }
             say_current(&id, output);
             Ok(())
         }
@@ -45,6 +48,8 @@ struct Line {
     data: String,
     models: Vec<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    gate: Option<Standing>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     damage: Option<String>,
 }
 
@@ -54,11 +59,12 @@ fn list(store: &Store, output: &Output) -> Result<(), CliError> {
         if lines.is_empty() {
             return format!("no bundles in {}: `trainer run` makes one", store.folder().display());
         }
-        let mut rows = table(["bundle", "state", "created", "data", "models"]);
+        let mut rows = table(["bundle", "state", "gate", "created", "data", "models"]);
         for line in lines {
             rows.add_row([
                 line.id.clone(),
                 line.state.to_owned(),
+                line.gate.as_ref().map_or_else(|| "not asked".to_owned(), verdict),
                 line.created_ms.map_or_else(String::new, moment),
                 line.data.clone(),
                 line.damage.clone().unwrap_or_else(|| line.models.join(", ")),
@@ -67,6 +73,18 @@ fn list(store: &Store, output: &Output) -> Result<(), CliError> {
         rows.to_string()
     });
     Ok(())
+}
+
+/// The verdict with the reasons of a blocked bundle, one a line, or with who forced it.
+fn verdict(standing: &Standing) -> String {
+    let Standing { judgement, forced } = standing;
+    let word = judgement.verdict.as_str();
+    let mut lines = vec![match forced {
+        Some(Forced { by, reason }) => format!("{word}, forced by {by}: {reason}"),
+        None => word.to_owned(),
+    }];
+    lines.extend(judgement.reasons.iter().map(|reason| format!("- {reason}")));
+    lines.join("\n")
 }
 
 fn moment(unix_ms: i64) -> String {
@@ -81,7 +99,7 @@ impl From<Summary> for Line {
             (false, true) => "previous",
             (false, false) => "",
         };
-        let id = summary.id.to_string();
+        let (id, gate) = (summary.id.to_string(), summary.standing);
         match summary.manifest {
             Ok(manifest) => Self {
                 id,
@@ -89,6 +107,7 @@ impl From<Summary> for Line {
                 created_ms: Some(manifest.created_ms),
                 data: manifest.data_fingerprint.chars().take(12).collect(),
                 models: manifest.models.into_iter().map(|model| model.name).collect(),
+                gate,
                 damage: None,
             },
             Err(error) => Self {
@@ -97,6 +116,7 @@ impl From<Summary> for Line {
                 created_ms: None,
                 data: String::new(),
                 models: Vec::new(),
+                gate,
                 damage: Some(error.to_string()),
             },
         }

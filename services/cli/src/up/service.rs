@@ -34,9 +34,11 @@ macro_rules! service {
 }
 
 /// In the order they are started.
-pub(super) const SERVICES: [Service; 8] = [
+pub(super) const SERVICES: [Service; 10] = [
     service!("feature", 7001, "tributary.feature.v1.FeatureService"),
     service!("recall-two-tower", 7011, "tributary.recall.v1.RecallService"),
+    service!("recall-multi-interest", 7015, "tributary.recall.v1.RecallService"),
+    service!("recall-graph", 7016, "tributary.recall.v1.RecallService"),
     service!("recall-collaborative", 7012, "tributary.recall.v1.RecallService"),
     service!("recall-search", 7013, "tributary.recall.v1.RecallService"),
     service!("recall-trending", 7014, "tributary.recall.v1.RecallService"),

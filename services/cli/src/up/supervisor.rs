@@ -9,7 +9,8 @@ use std::{
 use tokio::{net::UnixListener, process::Child, time::Instant};
 
 use super::{
-    configuration, control, health,
+    configuration, control,
+    health::{self, Verdict},
     home::Home,
     listing::Process,
     process::{self, Launch},
@@ -66,11 +67,16 @@ impl Supervisor {
         Ok(Self { members, control, home: home.root().into() })
     }
 
-    /// Waits until every process serves.
-    pub(super) async fn wait_healthy(&mut self, patience: Duration) -> Result<(), CliError> {
+    /// Waits until every process serves. A channel that the published bundle is of no use to is
+    /// reported and not waited for: the others answer without it.
+    pub(super) async fn wait_healthy(
+        &mut self,
+        patience: Duration,
+        output: &Output,
+    ) -> Result<(), CliError> {
         let end = Instant::now() + patience;
         for member in &mut self.members {
-            member.wait_healthy(end, patience).await?;
+            member.wait_healthy(end, patience, output).await?;
         }
         Ok(())
     }
@@ -81,7 +87,7 @@ impl Supervisor {
         loop {
             tokio::select! {
                 accepted = self.control.accept() => match accepted {
-                    Ok((stream, _)) => self.obey(stream).await,
+                    Ok((stream, _)) => self.obey(stream, output).await,
                     Err(error) => tracing::warn!(%error, "control connection failed"),
                 },
                 _ = poll.tick() => self.report_ends(output),
@@ -89,24 +95,25 @@ impl Supervisor {
         }
     }
 
-    async fn obey(&mut self, stream: tokio::net::UnixStream) {
-        let answered = control::serve(stream, async |command| self.answer(command).await).await;
+    async fn obey(&mut self, stream: tokio::net::UnixStream, output: &Output) {
+        let answer = async |command| self.answer(command, output).await;
+        let answered = control::serve(stream, answer).await;
         if let Err(error) = answered {
             tracing::warn!(%error, "control command was not answered");
         }
     }
 
-    async fn answer(&mut self, command: control::Request) -> control::Answer {
+    async fn answer(&mut self, command: control::Request, output: &Output) -> control::Answer {
         match command {
             control::Request::Status => control::Answer::Processes(self.processes()),
-            control::Request::Restart { name } => match self.restart(&name).await {
+            control::Request::Restart { name } => match self.restart(&name, output).await {
                 Ok(()) => control::Answer::Processes(self.processes()),
                 Err(error) => control::Answer::Refused(error.to_string()),
             },
         }
     }
 
-    async fn restart(&mut self, name: &str) -> Result<(), CliError> {
+    async fn restart(&mut self, name: &str, output: &Output) -> Result<(), CliError> {
         let member = self.members.iter_mut().find(|member| member.service.name == name);
         let Some(member) = member else {
             let names = SERVICES.each_ref().map(|service| service.name).join(", ");
@@ -119,7 +126,7 @@ impl Supervisor {
         member.child = member.launch.start()?;
         member.ended = None;
         let patience = Duration::from_secs(30);
-        member.wait_healthy(Instant::now() + patience, patience).await
+        member.wait_healthy(Instant::now() + patience, patience, output).await
     }
 
     fn report_ends(&mut self, output: &Output) {
@@ -186,10 +193,20 @@ impl Member {
         }
     }
 
-    async fn wait_healthy(&mut self, end: Instant, patience: Duration) -> Result<(), CliError> {
+    async fn wait_healthy(
+        &mut self,
+        end: Instant,
+        patience: Duration,
+        output: &Output,
+    ) -> Result<(), CliError> {
         loop {
-            if health::is_serving(self.port, self.service.health).await {
-                return Ok(());
+            match health::ask(self.port, self.service.health).await {
+                Verdict::Serving => return Ok(()),
+                Verdict::Refuses(bundle) => {
+                    output.remark(self.refusal(&bundle));
+                    return Ok(());
+                }
+                Verdict::Waiting => {}
             }
             let name = self.service.name.to_owned();
             let log = self.launch.log.clone();
@@ -203,5 +220,14 @@ impl Member {
             }
             tokio::time::sleep(POLL).await;
         }
+    }
+
+    fn refusal(&self, bundle: &str) -> String {
+        format!(
+            "bundle {bundle} is of no use to {}, lists come without it (why: {}); train a new one \
+             with --retrain",
+            self.service.name,
+            self.launch.log.display(),
+        )
     }
 }

@@ -17,6 +17,8 @@ use crate::{
     model::Loader,
 };
 
+mod encoding;
+
 /// A ranker with a bundle and two places.
 async fn narrow(folder: &Path) -> Ranker {
     let bundle = StoreConfig { store: folder.to_owned(), poll: Duration::from_millis(2) };

@@ -1,5 +1,5 @@
 //! How long training takes on made-up rows of a given size:
-//! `cargo run --release -p tributary-network --example speed -- [two-tower examples] [ranker rows]`.
+//! `cargo run --release -p tributary-network --example speed -- [recall examples] [ranker rows]`.
 #![allow(clippy::print_stdout, reason = "the measurement is the output")]
 
 use std::{env, error::Error, time::Instant};
@@ -8,8 +8,8 @@ use ndarray::Array2;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use tributary_network::{
-    BagShape, IdShape, InputLayout, Inputs, Labelled, Progress, Ranker, RankerConfig, TableShape,
-    TwoTower, TwoTowerConfig, TwoTowerExamples,
+    BagShape, IdShape, InputLayout, Inputs, Labelled, MultiInterest, MultiInterestConfig, Progress,
+    Ranker, RankerConfig, RecallExamples, TableShape, TwoTower, TwoTowerConfig,
 };
 
 const ITEMS: usize = 3_707;
@@ -18,7 +18,9 @@ const EPOCHS: usize = 3;
 fn main() -> Result<(), Box<dyn Error>> {
     let sizes: Vec<usize> =
         env::args().skip(1).map(|size| size.parse()).collect::<Result<_, _>>()?;
-    two_tower(sizes.first().copied().unwrap_or(100_000))?;
+    let examples = sizes.first().copied().unwrap_or(100_000);
+    two_tower(examples)?;
+    multi_interest(examples)?;
     ranker(sizes.get(1).copied().unwrap_or(300_000))
 }
 
@@ -68,11 +70,40 @@ fn two_tower(rows: usize) -> Result<(), Box<dyn Error>> {
     };
     println!("two-tower: {rows} examples, history of 50, {ITEMS} items, {config:?}");
     let mut model = TwoTower::new(user, item, config)?;
-    let examples = TwoTowerExamples {
+    let examples = RecallExamples {
         users: &users,
         items: &items,
         targets: &targets,
         frequencies: &frequencies,
+        positives: None,
+        objectives: None,
+    };
+    let start = Instant::now();
+    model.train(examples, &mut |progress| report(progress, start))?;
+    Ok(())
+}
+
+fn multi_interest(rows: usize) -> Result<(), Box<dyn Error>> {
+    let (user, item) = (layout(5, &[50], 4, 32), layout(4, &[6], 4, 32));
+    let (users, items) = (random_rows(&user, rows), random_rows(&item, ITEMS));
+    let mut random = ChaCha8Rng::seed_from_u64(2);
+    let targets: Vec<u32> = (0..rows).map(|_| random.random_range(0..3_707)).collect();
+    let config = MultiInterestConfig {
+        sequence: "bag0".into(),
+        shared_tables: vec!["table0".into()],
+        uniform_negatives: 256,
+        epochs: EPOCHS,
+        ..MultiInterestConfig::default()
+    };
+    println!("multi-interest: {rows} examples, history of 50, {ITEMS} items, {config:?}");
+    let mut model = MultiInterest::new(user, item, config)?;
+    let examples = RecallExamples {
+        users: &users,
+        items: &items,
+        targets: &targets,
+        frequencies: &[1.0 / 3_707.0; ITEMS],
+        positives: None,
+        objectives: None,
     };
     let start = Instant::now();
     model.train(examples, &mut |progress| report(progress, start))?;
@@ -87,13 +118,13 @@ fn ranker(rows: usize) -> Result<(), Box<dyn Error>> {
     let config = RankerConfig { epochs: EPOCHS, ..RankerConfig::default() };
     println!("ranker: {rows} rows, {} columns, {config:?}", 20 + 2 + 18);
     let mut model = Ranker::new(layout, config)?;
-    let data = Labelled { inputs: &inputs, labels: &labels, weights: None };
+    let data = Labelled { inputs: &inputs, labels: &labels, weights: None, groups: None };
     let start = Instant::now();
     model.train(data, None, &mut |progress| report(progress, start))?;
     Ok(())
 }
 
-fn report(progress: Progress, start: Instant) {
+fn report(progress: Progress<'_>, start: Instant) {
     let seconds = start.elapsed().as_secs_f64();
     println!("epoch {}: {seconds:.1} s, loss {:.4}", progress.epoch, progress.loss);
 }

@@ -5,6 +5,7 @@ mod export;
 use ndarray::{Array2, ArrayView2, ArrayViewMut1, s};
 use rayon::prelude::*;
 
+pub(crate) use self::export::PairNodes;
 use crate::{
     error::NetworkError,
     inputs::{InputLayout, Inputs},
@@ -20,9 +21,17 @@ const ROWS: usize = 64;
 #[derive(Debug)]
 pub(crate) struct Embedding {
     pub(crate) layout: InputLayout,
-    /// The table of each id column, then of each bag.
+    /// The id columns.
     columns: Vec<Column>,
+    bags: Vec<Bag>,
     pub(crate) width: usize,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Bag {
+    column: Column,
+    /// Whether the embedded row has the bag's mean.
+    pooled: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -37,16 +46,29 @@ struct Column {
 impl Embedding {
     /// `tables[i]` is where the layout's table `i` stands among the network's tables.
     pub(crate) fn new(layout: InputLayout, tables: &[usize]) -> Self {
-        let ids = layout.ids.iter().map(|id| id.table);
-        let bags = layout.bags.iter().map(|bag| bag.table);
+        Self::pooling(layout, tables, |_| true)
+    }
+
+    /// The same, with only the bags of these numbers in the embedded row.
+    pub(crate) fn pooling(
+        layout: InputLayout,
+        tables: &[usize],
+        is_pooled: impl Fn(usize) -> bool,
+    ) -> Self {
         let mut offset = 0;
-        let mut column = |table: usize| {
+        let mut column = |table: usize, taken: bool| {
             let dimension = layout.tables[table].dimension;
-            offset += dimension;
-            Column { table: tables[table], offset: offset - dimension, dimension }
+            let column = Column { table: tables[table], offset, dimension };
+            offset += if taken { dimension } else { 0 };
+            column
         };
-        let columns = ids.chain(bags).map(&mut column).collect();
-        Self { width: layout.width(), columns, layout }
+        let columns = layout.ids.iter().map(|id| column(id.table, true)).collect();
+        let bags = layout.bags.iter().enumerate().map(|(number, bag)| {
+            let pooled = is_pooled(number);
+            Bag { column: column(bag.table, pooled), pooled }
+        });
+        let bags = bags.collect();
+        Self { width: offset + layout.dense, columns, bags, layout }
     }
 
     pub(crate) fn check(&self, inputs: &Inputs) -> Result<(), NetworkError> {
@@ -74,23 +96,23 @@ impl Embedding {
     ) {
         // Each table is one task's, so that its sums are taken in the order of the rows.
         tables.par_iter_mut().enumerate().for_each(|(number, table)| {
-            let (ids, bags) = self.columns.split_at(self.layout.ids.len());
-            for (index, column) in ids.iter().enumerate().filter(|(_, c)| c.table == number) {
+            let columns = self.columns.iter().enumerate();
+            for (index, column) in columns.filter(|(_, column)| column.table == number) {
                 let ids = inputs.ids.slice(s![.., index..=index]);
                 scatter(table, ids, column.slice(gradient));
             }
-            for (bag, column) in inputs.bags.iter().zip(bags).filter(|(_, c)| c.table == number) {
+            let pooled = self.pooled(inputs).filter(|(column, _)| column.table == number);
+            for (column, bag) in pooled {
                 scatter(table, bag.view(), column.slice(gradient));
             }
         });
     }
 
     fn embed<T: Real>(&self, tables: &[Table<T>], inputs: &Inputs, row: usize, cells: &mut [T]) {
-        let (ids, bags) = self.columns.split_at(self.layout.ids.len());
-        for (column, &id) in ids.iter().zip(inputs.ids.row(row)) {
+        for (column, &id) in self.columns.iter().zip(inputs.ids.row(row)) {
             cells[column.cells()].copy_from_slice(tables[column.table].row(to_row(id)));
         }
-        for (column, bag) in bags.iter().zip(&inputs.bags) {
+        for (column, bag) in self.pooled(inputs) {
             let bag = bag.row(row);
             pool(&tables[column.table], bag.iter().copied(), &mut cells[column.cells()]);
         }
@@ -98,6 +120,11 @@ impl Embedding {
         for (cell, &value) in dense.into_iter().zip(inputs.dense.row(row)) {
             *cell = T::from_f64(f64::from(value));
         }
+    }
+
+    fn pooled<'a>(&'a self, inputs: &'a Inputs) -> impl Iterator<Item = (Column, &'a Array2<i64>)> {
+        let bags = self.bags.iter().zip(&inputs.bags).filter(|(bag, _)| bag.pooled);
+        bags.map(|(bag, ids)| (bag.column, ids))
     }
 }
 
@@ -136,7 +163,7 @@ fn scatter<T: Real>(table: &mut Table<T>, ids: ArrayView2<'_, i64>, gradient: Ar
     }
 }
 
-fn to_row(id: i64) -> usize {
+pub(crate) fn to_row(id: i64) -> usize {
     usize::try_from(id).expect("ids were checked against their tables")
 }
 
@@ -208,9 +235,13 @@ pub(crate) mod tests {
 
     #[test]
     fn gradients_of_the_tables() {
-        let (layout, inputs) = (layout(), inputs());
-        let mut tables = tables(&layout);
-        let embedding = Embedding::new(layout, &[0, 1]);
+        check_gradients(Embedding::new(layout(), &[0, 1]));
+        check_gradients(Embedding::pooling(layout(), &[0, 1], |bag| bag == 1));
+    }
+
+    fn check_gradients(embedding: Embedding) {
+        let inputs = inputs();
+        let mut tables = tables(&embedding.layout);
         let slopes = random(inputs.rows, embedding.width, 4);
         embedding.backward(&mut tables, &inputs, slopes.view());
         for number in 0..tables.len() {

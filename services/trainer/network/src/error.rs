@@ -29,6 +29,9 @@ pub enum NetworkError {
     /// The exported model passes the 2 GiB limit of one protobuf message.
     #[error("exported model has {bytes} bytes, over the protobuf limit")]
     TooLarge { bytes: usize },
+    /// A checkpoint is damaged, or of another model or other settings.
+    #[error("checkpoint: {0}")]
+    Checkpoint(String),
     /// The operating system refused the worker threads.
     #[error("cannot start worker threads")]
     Threads(#[source] rayon::ThreadPoolBuildError),
@@ -37,5 +40,13 @@ pub enum NetworkError {
 impl NetworkError {
     pub(crate) fn config(field: &'static str, reason: impl Into<String>) -> Self {
         Self::Config { field, reason: reason.into() }
+    }
+
+    /// The same, where its row is a position in `rows` and those are the rows to name.
+    pub(crate) fn of_rows(mut self, rows: &[usize]) -> Self {
+        if let Self::IdOutOfRange { row, .. } | Self::Value { row, .. } = &mut self {
+            *row = rows.get(*row).copied().unwrap_or(*row);
+        }
+        self
     }
 }

@@ -35,19 +35,24 @@ pub(crate) struct Graph {
 impl Graph {
     /// An input `[batch, columns]` of ids.
     pub(crate) fn ids_input(&mut self, name: &str, columns: usize) -> String {
-        self.graph.input.push(value_info(name, DataType::Int64, Some(columns)));
+        self.graph.input.push(value_info(name, DataType::Int64, &[columns]));
         name.to_owned()
     }
 
     /// An input `[batch, columns]` of numbers.
     pub(crate) fn dense_input(&mut self, name: &str, columns: usize) -> String {
-        self.graph.input.push(value_info(name, DataType::Float, Some(columns)));
+        self.graph.input.push(value_info(name, DataType::Float, &[columns]));
         name.to_owned()
     }
 
     /// Gives a value a name outside the graph: `[batch, columns]`, or `[batch]` for `None`.
     pub(crate) fn output(&mut self, name: &str, value: &str, columns: Option<usize>) {
-        self.graph.output.push(value_info(name, DataType::Float, columns));
+        self.output_of(name, value, &Vec::from_iter(columns));
+    }
+
+    /// The same for `[batch, lengths…]`.
+    pub(crate) fn output_of(&mut self, name: &str, value: &str, lengths: &[usize]) {
+        self.graph.output.push(value_info(name, DataType::Float, lengths));
         self.graph.node.push(NodeProto {
             input: vec![value.to_owned()],
             output: vec![name.to_owned()],
@@ -93,6 +98,48 @@ impl Graph {
     pub(crate) fn sum(&mut self, input: &str, keep: bool) -> String {
         let axes = self.integers(&[1], &[1]);
         self.node_with("ReduceSum", &[input, &axes], vec![integer("keepdims", i64::from(keep))])
+    }
+
+    /// Another shape for the same cells; -1 takes what is left.
+    pub(crate) fn reshape(&mut self, input: &str, shape: &[i64]) -> String {
+        let shape = self.integers(&[shape.len()], shape);
+        self.node("Reshape", &[input, &shape])
+    }
+
+    /// The L2 norm over the last axis, which stays with length 1.
+    pub(crate) fn norm(&mut self, input: &str) -> String {
+        let axes = AttributeProto {
+            name: "axes".into(),
+            ints: vec![-1],
+            r#type: AttributeType::Ints.into(),
+            ..AttributeProto::default()
+        };
+        self.node_with("ReduceL2", &[input], vec![axes, integer("keepdims", 1)])
+    }
+
+    /// Probabilities along the last axis.
+    pub(crate) fn softmax(&mut self, input: &str) -> String {
+        self.node_with("Softmax", &[input], vec![integer("axis", -1)])
+    }
+
+    /// `[batch, a, b]` to `[batch, b, a]`.
+    pub(crate) fn transpose(&mut self, input: &str) -> String {
+        let order = AttributeProto {
+            name: "perm".into(),
+            ints: vec![0, 2, 1],
+            r#type: AttributeType::Ints.into(),
+            ..AttributeProto::default()
+        };
+        self.node_with("Transpose", &[input], vec![order])
+    }
+
+    /// `[batch, n, a]` and `[batch, b]` to `[batch, n, a + b]`: the second beside each of the `n`.
+    pub(crate) fn beside(&mut self, left: &str, right: &str, n: usize, b: usize) -> String {
+        let axis = self.integers(&[1], &[1]);
+        let right = self.node("Unsqueeze", &[right, &axis]);
+        let shape = self.integers(&[3], &[1, to_i64(n), to_i64(b)]);
+        let right = self.node("Expand", &[&right, &shape]);
+        self.node_with("Concat", &[left, &right], vec![integer("axis", 2)])
     }
 
     /// Ids as numbers.
@@ -193,10 +240,10 @@ fn integer(name: &str, value: i64) -> AttributeProto {
     }
 }
 
-fn value_info(name: &str, data_type: DataType, columns: Option<usize>) -> ValueInfoProto {
+fn value_info(name: &str, data_type: DataType, lengths: &[usize]) -> ValueInfoProto {
     let batch = dimension::Value::DimParam(BATCH.to_owned());
-    let columns = columns.map(|columns| dimension::Value::DimValue(to_i64(columns)));
-    let dimensions = std::iter::once(batch).chain(columns);
+    let lengths = lengths.iter().map(|&length| dimension::Value::DimValue(to_i64(length)));
+    let dimensions = std::iter::once(batch).chain(lengths);
     let dim = dimensions.map(|value| Dimension { value: Some(value) }).collect();
     let tensor =
         type_proto::Tensor { elem_type: data_type.into(), shape: Some(TensorShapeProto { dim }) };

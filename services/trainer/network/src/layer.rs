@@ -3,20 +3,32 @@
 pub(crate) mod branches;
 pub(crate) mod chain;
 pub(crate) mod crosses;
+pub(crate) mod dropout;
 pub(crate) mod linear;
 pub(crate) mod normalise;
 pub(crate) mod relu;
+pub(crate) mod senet;
 pub(crate) mod sigmoid;
+pub(crate) mod squash;
 
 use std::fmt::Debug;
 
 use ndarray::{ArcArray2, Array2, ArrayView2};
+use rand_chacha::ChaCha8Rng;
 
 use crate::{graph::Graph, optimiser::Parameter, real::Real};
 
 pub(crate) use self::{
-    branches::Branches, chain::Chain, crosses::Crosses, linear::Linear, normalise::Normalise,
-    relu::Relu, sigmoid::Sigmoid,
+    branches::Branches,
+    chain::Chain,
+    crosses::Crosses,
+    dropout::Dropout,
+    linear::Linear,
+    normalise::{Normalise, NormaliseParts},
+    relu::Relu,
+    senet::Senet,
+    sigmoid::Sigmoid,
+    squash::Squash,
 };
 
 /// What a forward pass leaves for the backward pass.
@@ -49,6 +61,12 @@ pub(crate) trait Layer<T: Real>: Debug + Send + Sync {
 
     /// The trained arrays, always in the same order.
     fn parameters(&mut self) -> Vec<&mut Parameter<T>>;
+
+    /// Draws what is random in a training step of so many rows.
+    fn begin_step(&mut self, _rows: usize, _random: &mut ChaCha8Rng) {}
+
+    /// Forgets it, so that forward passes are those of inference.
+    fn end_step(&mut self) {}
 
     /// Adds the layer's nodes to the graph and names their output.
     fn export(&self, graph: &mut Graph, input: &str) -> String;

@@ -21,6 +21,15 @@ impl Adam {
         Self { learning_rate, steps: 0 }
     }
 
+    pub(crate) fn steps(&self) -> i32 {
+        self.steps
+    }
+
+    /// Goes on as after so many steps.
+    pub(crate) fn restore(&mut self, steps: i32) {
+        self.steps = steps;
+    }
+
     /// Counts a step.
     pub(crate) fn advance(&mut self) {
         self.steps = self.steps.saturating_add(1);
@@ -81,6 +90,12 @@ impl<T: Real> Parameter<T> {
     pub(crate) fn new(value: Array2<T>) -> Self {
         let zeros = || Array2::zeros(value.dim());
         Self { gradient: zeros(), first: zeros(), second: zeros(), value }
+    }
+
+    /// The value and its two moments, in row-major order.
+    pub(crate) fn state(&mut self) -> [&mut [T]; 3] {
+        [&mut self.value, &mut self.first, &mut self.second]
+            .map(|array| array.as_slice_mut().expect("parameters are in row-major order"))
     }
 
     /// Applies the gradient and clears it.

@@ -85,6 +85,11 @@ impl<T: Real> Table<T> {
         self.gradient.clear();
     }
 
+    /// The values and their two moments, in row-major order.
+    pub(crate) fn state(&mut self) -> [&mut [T]; 3] {
+        [&mut self.values, &mut self.first, &mut self.second]
+    }
+
     /// The gradient of a row, where it was touched.
     #[cfg(test)]
     pub(crate) fn gradient(&self, row: usize) -> Option<&[T]> {

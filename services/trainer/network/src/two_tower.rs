@@ -4,24 +4,27 @@
 //! "Sampling-bias-corrected neural modeling for large corpus item recommendations"), optionally
 //! with uniform negatives besides (Yang et al., 2020, "Mixed negative sampling").
 
-mod sampling;
-mod softmax;
 mod towers;
 
-use ndarray::Array2;
+use std::cell::RefCell;
+
+use ndarray::{Array2, Axis};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
-use self::{
-    sampling::Sampling,
-    towers::{Tower, Towers},
-};
+use self::towers::{Towers, Users};
 use crate::{
+    checkpoint::{self, Identity, Run},
     error::NetworkError,
-    inputs::{InputLayout, Inputs, expect_length},
+    inputs::{InputLayout, Inputs, expect_shape},
     optimiser::Adam,
     progress::Progress,
+    recall::{
+        RecallExamples,
+        sampling::{Negatives, Sampling},
+        tower::Tower,
+    },
     settings,
     workers::Workers,
 };
@@ -36,6 +39,12 @@ pub struct TwoTowerConfig {
     pub user_hidden: Vec<usize>,
     /// Widths of the item tower's hidden layers.
     pub item_hidden: Vec<usize>,
+    /// Weigh the embedded columns of both towers against each other before their layers.
+    pub senet: bool,
+    /// What users are to be found items for, each with a vector of its own, all on the same layers.
+    /// The served vector is their weighted sum, so that an item's score is the weighted sum of its
+    /// scores. None is one objective for which every example counts.
+    pub objectives: Vec<Objective>,
     /// Tables of the same name in both layouts that are one table, such as the item ids of the
     /// history and of the item itself.
     pub shared_tables: Vec<String>,
@@ -53,9 +62,33 @@ pub struct TwoTowerConfig {
     pub logq: bool,
     /// Items drawn uniformly from the catalogue for each batch, as negatives besides the batch's.
     pub uniform_negatives: usize,
+    /// Items drawn for each batch by popularity: by their share of the examples to the power
+    /// `popularity_exponent`.
+    pub popularity_negatives: usize,
+    pub popularity_exponent: f32,
+    /// How many of the drawn items, the best scored ones, are a row's negatives; 0 takes all.
+    pub hard_negatives: usize,
+    /// What a user is known to want is none of its negatives, in any example; otherwise only the
+    /// example's own item is none.
+    pub exclude_positives: bool,
     pub seed: u64,
     /// Worker threads; 0 uses rayon's own pool. The result does not depend on it.
     pub threads: usize,
+}
+
+/// One objective of several.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Objective {
+    pub name: String,
+    /// Of its vector in the served one.
+    pub weight: f32,
+}
+
+impl Objective {
+    fn weight(&self) -> f32 {
+        self.weight
+    }
 }
 
 impl Default for TwoTowerConfig {
@@ -64,6 +97,8 @@ impl Default for TwoTowerConfig {
             dimension: 64,
             user_hidden: vec![128],
             item_hidden: vec![128],
+            senet: false,
+            objectives: Vec::new(),
             shared_tables: Vec::new(),
             temperature: 0.07,
             learning_rate: 1e-3,
@@ -73,23 +108,14 @@ impl Default for TwoTowerConfig {
             epochs: 5,
             logq: true,
             uniform_negatives: 0,
+            popularity_negatives: 0,
+            popularity_exponent: 0.75,
+            hard_negatives: 0,
+            exclude_positives: true,
             seed: 1,
             threads: 0,
         }
     }
-}
-
-/// What a [`TwoTower`] learns from.
-#[derive(Debug, Clone, Copy)]
-pub struct TwoTowerExamples<'a> {
-    /// One row a training example: the user as of just before the event.
-    pub users: &'a Inputs,
-    /// One row a catalogue item.
-    pub items: &'a Inputs,
-    /// The item row of each example.
-    pub targets: &'a [u32],
-    /// The share of the examples that each item row is the target of; positive for every target.
-    pub frequencies: &'a [f32],
 }
 
 /// A user tower and an item tower. See the module.
@@ -100,6 +126,9 @@ pub struct TwoTower {
     adam: Adam,
     random: ChaCha8Rng,
     workers: Workers,
+    identity: Identity,
+    /// Epochs of a run that was taken up.
+    done: usize,
 }
 
 impl TwoTower {
@@ -112,31 +141,61 @@ impl TwoTower {
         config.check()?;
         user.check()?;
         item.check()?;
+        let identity = Identity::of("two-tower model", &config, &[&user, &item]);
         let mut random = ChaCha8Rng::seed_from_u64(config.seed);
         let network = Towers::new(user, item, &config, &mut random)?;
         let workers = Workers::new(config.threads)?;
-        Ok(Self { adam: Adam::new(config.learning_rate), network, random, workers, config })
+        let adam = Adam::new(config.learning_rate);
+        Ok(Self { adam, network, random, workers, config, identity, done: 0 })
     }
 
     /// Trains for the configured epochs; reports after each. Called again, it goes on from the
     /// weights it has.
     pub fn train(
         &mut self,
-        examples: TwoTowerExamples<'_>,
-        on_progress: &mut dyn FnMut(Progress),
+        examples: RecallExamples<'_>,
+        on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), NetworkError> {
-        let targets = self.check(examples)?;
-        let mut order: Vec<usize> = (0..targets.len()).collect();
-        for epoch in 1..=self.config.epochs {
+        self.network.item.check(examples.items)?;
+        let targets = examples.check()?;
+        if !self.config.objectives.is_empty() {
+            let found = examples.objectives.map_or((0, 0), Array2::dim);
+            expect_shape("objectives", found, (targets.len(), self.config.objectives.len()))?;
+        }
+        for epoch in std::mem::take(&mut self.done) + 1..=self.config.epochs {
+            let mut order: Vec<usize> = (0..targets.len()).collect();
             order.shuffle(&mut self.random);
-            let loss = self.epoch(examples, &targets, &order);
+            let loss = self.epoch(examples, &targets, &order)?;
             if !loss.is_finite() {
                 return Err(NetworkError::Diverged { epoch, loss });
             }
             let epochs = self.config.epochs;
-            on_progress(Progress { epoch, epochs, loss, validation_loss: None });
+            let model = RefCell::new(&mut *self);
+            let save = || model.borrow_mut().checkpoint(epoch);
+            on_progress(Progress { epoch, epochs, loss, validation_loss: None, save: &save });
         }
         Ok(())
+    }
+
+    /// Takes up an interrupted training: [`TwoTower::train`] on the same examples goes on with the
+    /// epoch after the [checkpoint](Progress::checkpoint) and ends with the same weights, bit for
+    /// bit, as if it had not been interrupted. More `epochs` may be configured now, and other
+    /// `threads`.
+    ///
+    /// # Errors
+    /// Where the bytes are damaged, or of a model with other layouts or other settings; the model
+    /// is then as it was.
+    pub fn resume(&mut self, checkpoint: &[u8]) -> Result<(), NetworkError> {
+        let saved = checkpoint::open::<Run>(&self.identity, checkpoint)?;
+        saved.fill(self.network.arrays())?;
+        saved.state.restore(&mut self.adam, &mut self.random);
+        self.done = saved.state.epoch;
+        Ok(())
+    }
+
+    fn checkpoint(&mut self, epoch: usize) -> Vec<u8> {
+        let run = Run::of(epoch, &self.adam, &self.random);
+        checkpoint::save(self.identity.clone(), &run, &self.network.arrays())
     }
 
     /// Unit vectors `[rows, dimension]` of users.
@@ -166,49 +225,50 @@ impl TwoTower {
     }
 
     /// The mean loss an example.
-    fn epoch(&mut self, examples: TwoTowerExamples<'_>, targets: &[usize], order: &[usize]) -> f64 {
-        let Self { config, network, adam, random, workers } = self;
-        let sampling = Sampling {
-            frequencies: examples.frequencies,
-            uniform: config.uniform_negatives,
-            logq: config.logq,
-        };
-        let total: f64 = workers.install(|| {
+    fn epoch(
+        &mut self,
+        examples: RecallExamples<'_>,
+        targets: &[usize],
+        order: &[usize],
+    ) -> Result<f64, NetworkError> {
+        let Self { config, network, adam, random, workers, .. } = self;
+        let positives = examples.positives.filter(|_| config.exclude_positives);
+        let objectives = examples.objectives.filter(|_| !config.objectives.is_empty());
+        let sampling = Sampling::new(examples.frequencies, positives, config.negatives());
+        let total = workers.install(|| {
             let batches = order.chunks(config.batch);
             let losses = batches.map(|rows| {
-                let batch: Vec<usize> = rows.iter().map(|&row| targets[row]).collect();
-                let sample = sampling.draw(&batch, random);
+                let sample = sampling.draw(rows, targets, random);
                 let users = examples.users.select(rows);
+                network.user.check(&users).map_err(|error| error.of_rows(rows))?;
+                let weights = objectives.map(|objectives| objectives.select(Axis(0), rows));
+                let users = Users { inputs: &users, weights: weights.as_ref() };
                 let loss = network.train(&users, examples.items, &sample, config, adam);
-                f64::from(loss) * rows.len() as f64
+                Ok(f64::from(loss) * rows.len() as f64)
             });
-            losses.sum()
-        });
-        total / order.len() as f64
-    }
-
-    /// Checks the examples; gives the targets as positions.
-    fn check(&self, examples: TwoTowerExamples<'_>) -> Result<Vec<usize>, NetworkError> {
-        self.network.user.check(examples.users)?;
-        self.network.item.check(examples.items)?;
-        let TwoTowerExamples { users, items, targets, frequencies } = examples;
-        expect_length("targets", targets.len(), users.rows)?;
-        expect_length("frequencies", frequencies.len(), items.rows)?;
-        if users.rows == 0 {
-            return Err(NetworkError::Empty);
-        }
-        let bad = frequencies.iter().enumerate().find(|(_, share)| !(0.0..=1.0).contains(*share));
-        if let Some((row, &value)) = bad {
-            return Err(NetworkError::Value { column: "frequencies".into(), row, value });
-        }
-        let checked = targets.iter().enumerate();
-        checked.map(|(row, &target)| check_target(row, target, frequencies)).collect()
+            losses.sum::<Result<f64, NetworkError>>()
+        })?;
+        Ok(total / order.len() as f64)
     }
 }
 
 impl TwoTowerConfig {
+    fn negatives(&self) -> Negatives {
+        Negatives {
+            logq: self.logq,
+            uniform: self.uniform_negatives,
+            popular: self.popularity_negatives,
+            exponent: self.popularity_exponent,
+            hard: self.hard_negatives,
+        }
+    }
+
     /// Checks every setting's range.
     pub fn check(&self) -> Result<(), NetworkError> {
+        self.negatives().check()?;
+        for objective in &self.objectives {
+            settings::positive("objectives", objective.weight)?;
+        }
         settings::at_least_one("dimension", self.dimension)?;
         settings::at_least_one("batch", self.batch)?;
         settings::widths("user_hidden", &self.user_hidden)?;
@@ -218,24 +278,6 @@ impl TwoTowerConfig {
         settings::not_negative("regularisation", self.regularisation)?;
         settings::not_negative("embedding_regularisation", self.embedding_regularisation)
     }
-}
-
-fn check_target(row: usize, target: u32, frequencies: &[f32]) -> Result<usize, NetworkError> {
-    let position = usize::try_from(target).ok().filter(|&item| item < frequencies.len());
-    let Some(item) = position else {
-        return Err(NetworkError::IdOutOfRange {
-            column: "targets".into(),
-            row,
-            id: i64::from(target),
-            table: "items".into(),
-            rows: frequencies.len(),
-        });
-    };
-    if frequencies[item] > 0.0 {
-        return Ok(item);
-    }
-    let column = "frequencies".to_owned();
-    Err(NetworkError::Value { column, row: item, value: frequencies[item] })
 }
 
 #[cfg(test)]

@@ -2,44 +2,51 @@
 
 use std::path::{Path, PathBuf};
 
-use tributary_domain::{Item, ItemId, UserId, UserProfile};
+use tributary_domain::{Event, Item, ItemId, UserId, UserProfile};
 
 use super::{
-    BadRow, DataError, DataSet, Entity, fields, limits,
-    table::{Row, Separator, Table},
+    DataError, DataSet, Entity, fields, limits,
+    row::{BadRow, Columns, Rejections, Row},
+    table::{Separator, Table},
     untimed::Clock,
 };
 
-/// Reads `NAME.inter` and its neighbours.
-pub(super) fn read(interactions: &Path, seed: u64) -> Result<DataSet, DataError> {
-    let mut data = DataSet { timed: true, ..DataSet::default() };
-    read_interactions(interactions, seed, &mut data)?;
+/// True where the events of `NAME.inter` have times.
+pub(super) fn timed(interactions: &Path) -> Result<bool, DataError> {
+    let first = table(interactions).first_line()?;
+    Ok(Columns::of(first.iter().map(String::as_str)).has("timestamp"))
+}
+
+/// Reads the events of `NAME.inter`.
+pub(super) fn read_events(
+    interactions: &Path,
+    clock: &mut Clock,
+    rejections: &mut Rejections,
+) -> Result<Vec<Event>, DataError> {
+    let mut events = Vec::new();
+    table(interactions).read(&["user_id", "item_id", "value"], rejections, |row| {
+        events.push(limits::event(clock.rated(row)?)?);
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// Reads the neighbours of `NAME.inter`, as far as they are there.
+pub(super) fn read_attributes(interactions: &Path, data: &mut DataSet) -> Result<(), DataError> {
+    let DataSet { items, users, rejections, .. } = data;
     if let Some(path) = neighbour(interactions, "item") {
-        let DataSet { items, rejections, .. } = &mut data;
         table(&path).read(&["item_id"], rejections, |row| {
             items.push(limits::item(item(row)?)?);
             Ok(())
         })?;
     }
     if let Some(path) = neighbour(interactions, "user") {
-        let DataSet { users, rejections, .. } = &mut data;
         table(&path).read(&["user_id"], rejections, |row| {
             users.push(limits::user(user(row)?)?);
             Ok(())
         })?;
     }
-    Ok(data)
-}
-
-fn read_interactions(path: &Path, seed: u64, data: &mut DataSet) -> Result<(), DataError> {
-    data.timed = table(path).has_header(&["timestamp"])?;
-    let mut clock = Clock::new(data.timed, seed);
-    let DataSet { events, rejections, .. } = data;
-    let needed: &[&str] = &["user_id", "item_id", "value"];
-    table(path).read(needed, rejections, |row| {
-        events.push(limits::event(clock.rated(row)?)?);
-        Ok(())
-    })
+    Ok(())
 }
 
 fn table(path: &Path) -> Table<'_> {

@@ -1,71 +1,156 @@
-//! A plain CSV or TSV of events, with optional files of items and users beside it.
+//! A plain CSV, TSV or Parquet file of events, with optional files of items and users beside it.
 //!
-//! Events: columns `user`, `item`, and of `action`, `time`, `value` those that there are. Without
-//! `action`, or with the action `rating`, `value` is a rating; with `view` it is milliseconds of
-//! looking. With neither column every row is a click. Without `time` the events are split at
-//! random. Without a header line the columns are user, item, action, time, value, as many of them
-//! as the first line has. Items: `item`, `title`, `text`, `creator`, `tags`, `genres`
-//! (parted by `|`), `year`, `minimum_age`, `created`. Users: `user`, `age`, `gender`,
-//! `occupation`.
+//! Events: columns `user`, `item`, and of `action`, `time`, `value`, `dwell_ms` those that there
+//! are. Without `action`, or with the action `rating`, `value` is a rating; with `view` it is
+//! milliseconds of looking, as `dwell_ms` is with any. With neither column every row is a click.
+//! Without `time` the events are split at random. Items: `item`, `title`, `text`, `creator`,
+//! `tags`, `genres` (lists, or parted by `|`), `year`, `minimum_age`, `created`. Users: `user`,
+//! `age`, `gender`, `occupation`.
+//!
+//! Without a header line the columns are user, item, action, time, value; where the third field is
+//! a number they are user, item, rating, time, or user, item, time if it is too large for a rating;
+//! as many of them as the first line has. Fields are parted by commas in `.csv` files, by tabs in
+//! `.tsv` files, otherwise by the first of tab, `::`, comma and space that the first line has.
 
 use std::path::{Path, PathBuf};
 
-use tributary_domain::{Action, Behaviour, Event, Item, ItemId, Timestamp, UserId};
+use tributary_domain::{Action, Behaviour, Event, Item, ItemId, UserId};
 
 use super::{
-    BadRow, DataError, DataSet, atomic, fields, limits, rating,
-    table::{Row, Separator, Table},
+    DataError, DataSet, atomic,
+    columnar::Columnar,
+    fields, limits, rating,
+    row::{BadRow, Columns, Rejections, Row},
+    table::{Separator, Table, first_line},
     untimed::Clock,
 };
 
-const HEADERLESS: [&str; 5] = ["user_id", "item_id", "action", "timestamp", "value"];
+const ACTIONS: &[&str] = &["user_id", "item_id", "action", "timestamp", "value"];
+const RATINGS: &[&str] = &["user_id", "item_id", "value", "timestamp"];
+const MOMENTS: &[&str] = &["user_id", "item_id", "timestamp"];
+/// No scale of ratings goes so far, and every time in seconds since 1973 does.
+const MOMENT: f64 = 1e8;
 
-/// Reads the events of `path`, and `items.*` and `users.*` of the same folder.
-pub(super) fn read(path: &Path, seed: u64) -> Result<DataSet, DataError> {
-    let mut data = DataSet::default();
-    read_events(path, seed, &mut data)?;
-    let DataSet { items, users, rejections, .. } = &mut data;
-    if let Some(path) = beside(path, "items") {
-        open(&path, None).read(&["item_id"], rejections, |row| {
+/// True where the events of the file have times.
+pub(super) fn timed(path: &Path) -> Result<bool, DataError> {
+    Ok(File::events(path)?.columns()?.has("timestamp"))
+}
+
+/// Reads the events of a file.
+pub(super) fn read_events(
+    path: &Path,
+    clock: &mut Clock,
+    rejections: &mut Rejections,
+) -> Result<Vec<Event>, DataError> {
+    let mut events = Vec::new();
+    File::events(path)?.read(&["user_id", "item_id"], rejections, |row| {
+        events.push(limits::event(event(row, clock)?)?);
+        Ok(())
+    })?;
+    Ok(events)
+}
+
+/// Reads `items.*` and `users.*` of the folder of `events`, as far as they are there.
+pub(super) fn read_attributes(events: &Path, data: &mut DataSet) -> Result<(), DataError> {
+    let DataSet { items, users, rejections, .. } = data;
+    let Some(folder) = events.parent() else { return Ok(()) };
+    if let Some(path) = attributes(folder, "items").filter(|path| path != events) {
+        File::headed(&path)?.read(&["item_id"], rejections, |row| {
             items.push(limits::item(item(row)?)?);
             Ok(())
         })?;
     }
-    if let Some(path) = beside(path, "users") {
-        open(&path, None).read(&["user_id"], rejections, |row| {
+    if let Some(path) = attributes(folder, "users").filter(|path| path != events) {
+        File::headed(&path)?.read(&["user_id"], rejections, |row| {
             users.push(limits::user(atomic::user(row)?)?);
             Ok(())
         })?;
     }
-    Ok(data)
+    Ok(())
 }
 
-fn read_events(path: &Path, seed: u64, data: &mut DataSet) -> Result<(), DataError> {
-    let headed = open(path, None).has_header(&["user_id", "item_id"])?;
-    let width = open(path, None).width()?.min(HEADERLESS.len());
-    let columns = (!headed).then_some(&HEADERLESS[..width]);
-    data.timed = match columns {
-        Some(columns) => columns.contains(&"timestamp"),
-        None => open(path, None).has_header(&["timestamp"])?,
-    };
-    let mut clock = Clock::new(data.timed, seed);
-    let DataSet { events, rejections, .. } = data;
-    open(path, columns).read(&["user_id", "item_id"], rejections, |row| {
-        events.push(limits::event(event(row, &mut clock)?)?);
-        Ok(())
+/// The file of that name that is there, whatever its kind.
+pub(super) fn attributes(folder: &Path, name: &str) -> Option<PathBuf> {
+    let kinds = ["csv", "tsv", "parquet"].map(|kind| folder.join(format!("{name}.{kind}")));
+    kinds.into_iter().find(|path| path.exists())
+}
+
+/// A file of rows with named columns.
+enum File<'a> {
+    Text(Table<'a>),
+    Columnar(Box<Columnar<'a>>),
+}
+
+impl<'a> File<'a> {
+    /// A file whose columns have names.
+    fn headed(path: &'a Path) -> Result<Self, DataError> {
+        match has_ending(path, "parquet") {
+            true => Ok(Self::Columnar(Box::new(Columnar::open(path)?))),
+            false => Ok(Self::Text(Table { path, separator: separator(path)?, columns: None })),
+        }
+    }
+
+    /// A file of events, whose columns may have to be guessed.
+    fn events(path: &'a Path) -> Result<Self, DataError> {
+        let mut file = Self::headed(path)?;
+        if let Self::Text(table) = &mut file {
+            let first = table.first_line()?;
+            let names = Columns::of(first.iter().map(String::as_str));
+            if !names.has("user_id") && !names.has("item_id") {
+                table.columns = Some(guessed(&first));
+            }
+        }
+        Ok(file)
+    }
+
+    fn columns(&self) -> Result<Columns, DataError> {
+        Ok(match self {
+            Self::Columnar(file) => file.columns(),
+            Self::Text(Table { columns: Some(names), .. }) => Columns::named(names),
+            Self::Text(table) => Columns::of(table.first_line()?.iter().map(String::as_str)),
+        })
+    }
+
+    fn read(
+        &self,
+        needed: &[&str],
+        rejections: &mut Rejections,
+        accept: impl FnMut(&Row<'_>) -> Result<(), BadRow>,
+    ) -> Result<(), DataError> {
+        match self {
+            Self::Text(table) => table.read(needed, rejections, accept),
+            Self::Columnar(file) => file.read(needed, rejections, accept),
+        }
+    }
+}
+
+pub(super) fn has_ending(path: &Path, ending: &str) -> bool {
+    path.extension().is_some_and(|extension| extension == ending)
+}
+
+fn separator(path: &Path) -> Result<Separator, DataError> {
+    if has_ending(path, "csv") {
+        return Ok(Separator::Quoted(b','));
+    }
+    let line = if has_ending(path, "tsv") { String::new() } else { first_line(path)? };
+    let found = ["\t", "::", ",", " "].into_iter().find(|separator| line.contains(separator));
+    Ok(match found {
+        Some("::") => Separator::Text("::"),
+        Some(",") => Separator::Quoted(b','),
+        Some(" ") => Separator::Byte(b' '),
+        _ => Separator::Quoted(b'\t'),
     })
 }
 
-fn open<'a>(path: &'a Path, columns: Option<&'a [&'a str]>) -> Table<'a> {
-    let comma = path.extension().is_some_and(|extension| extension == "csv");
-    let separator = Separator::Quoted(if comma { b',' } else { b'\t' });
-    Table { path, separator, columns }
-}
-
-fn beside(events: &Path, name: &str) -> Option<PathBuf> {
-    let folder = events.parent()?;
-    let files = ["csv", "tsv"].map(|extension| folder.join(format!("{name}.{extension}")));
-    files.into_iter().find(|path| path.exists() && path != events)
+/// The columns of a file that does not name them.
+fn guessed(first: &[String]) -> &'static [&'static str] {
+    let third: Option<f64> = first.get(2).and_then(|field| field.trim().parse().ok());
+    let names = match third {
+        Some(number) if number >= MOMENT => MOMENTS,
+        Some(_) => RATINGS,
+        None => ACTIONS,
+    };
+    &names[..first.len().min(names.len())]
 }
 
 fn event(row: &Row<'_>, clock: &mut Clock) -> Result<Event, BadRow> {
@@ -78,25 +163,27 @@ fn event(row: &Row<'_>, clock: &mut Clock) -> Result<Event, BadRow> {
 /// What the user did, and for how many milliseconds.
 fn deed(row: &Row<'_>) -> Result<(Action, u32), BadRow> {
     let value: Option<f64> = row.optional_number("value")?;
-    match row.text("action") {
-        None if row.has("value") => rated(row),
-        None if row.has("action") => Err(BadRow::Missing("action".into())),
-        None => Ok((Action::Click, 0)),
-        Some("rating") => rated(row),
-        Some(name) => {
-            let action = Action::from_name(&name.to_ascii_lowercase())
-                .ok_or_else(|| BadRow::value("action", name, "an action's name"))?;
-            Ok((action, value.filter(|_| action == Action::View).map_or(0, rating::dwell)))
-        }
-    }
+    let dwell: Option<f64> = row.optional_number("dwell_ms")?;
+    let action = match row.text("action") {
+        Some("rating") => rated(row)?,
+        Some(name) => Action::from_name(&name.to_ascii_lowercase())
+            .ok_or_else(|| BadRow::value("action", name, "an action's name"))?,
+        None if row.has("value") => rated(row)?,
+        None if row.has("action") => return Err(BadRow::Missing("action".into())),
+        None => Action::Click,
+    };
+    let viewed = row.text("action").is_some_and(|name| name.eq_ignore_ascii_case("view"));
+    let looked = value.filter(|_| viewed);
+    Ok((action, dwell.or(looked).map_or(0, rating::dwell)))
 }
 
-fn rated(row: &Row<'_>) -> Result<(Action, u32), BadRow> {
-    Ok((rating::action(rating::rating(row)?), 0))
+fn rated(row: &Row<'_>) -> Result<Action, BadRow> {
+    Ok(rating::action(rating::rating(row)?))
 }
 
 fn item(row: &Row<'_>) -> Result<Item, BadRow> {
-    let created: Option<i64> = row.optional_number("created")?;
+    let created: Option<f64> = row.optional_number("created")?;
+    let created = created.filter(|time| *time != 0.0).map(|_| rating::moment(row, "created"));
     Ok(Item {
         title: row.text("title").unwrap_or("").to_owned(),
         text: row.text("text").unwrap_or("").to_owned(),
@@ -105,7 +192,7 @@ fn item(row: &Row<'_>) -> Result<Item, BadRow> {
         genres: row.list("genres", '|'),
         year: row.text("year").and_then(fields::year),
         minimum_age: row.optional_number("minimum_age")?.unwrap_or(0),
-        created: created.filter(|time| *time != 0).map(Timestamp),
+        created: created.transpose()?,
         ..Item::bare(ItemId(row.id("item_id")?))
     })
 }

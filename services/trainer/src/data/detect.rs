@@ -1,15 +1,17 @@
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
+use tributary_domain::Event;
 
 use super::{
-    DataError, DataSet, atomic, delimited, movielens_1m, movielens_100k, movielens_latest,
+    DataError, DataSet, Rejections, atomic, delimited, given, label, movielens_1m, movielens_100k,
+    movielens_latest, untimed::Clock, user_items,
 };
 
 /// The formats that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, clap::ValueEnum)]
 pub enum Format {
-    /// Finds out from the files' names.
+    /// Finds out from the files' names, and for the form `user-items` from the first lines.
     #[default]
     Auto,
     /// MovieLens 100K: RecBole's atomic files, or u.data, u.item, u.user.
@@ -21,14 +23,36 @@ pub enum Format {
     /// ratings.dat, movies.dat, users.dat.
     #[value(name = "ml-1m")]
     Ml1m,
-    /// One CSV or TSV of events, with items.* and users.* beside it.
+    /// One CSV, TSV or Parquet file of events, with items.* and users.* beside it.
+    #[value(alias = "parquet")]
     Csv,
+    /// A user and its items a line, ids from 0 on, which become ids from 1 on.
+    UserItems,
+}
+
+/// What files to read.
+#[derive(Debug, Clone)]
+pub enum Files {
+    /// A folder, or one file of events.
+    Whole(PathBuf),
+    /// A split that the files give.
+    Given(Parts),
+}
+
+/// A file of events for each part.
+#[derive(Debug, Clone)]
+pub struct Parts {
+    pub train: PathBuf,
+    pub validation: Option<PathBuf>,
+    pub test: PathBuf,
+    /// A data set whose items, users and taggings describe those of the parts.
+    pub attributes: Option<PathBuf>,
 }
 
 /// Where a data set is and how strictly it is read.
 #[derive(Debug, Clone)]
 pub struct Source {
-    pub path: PathBuf,
+    pub files: Files,
     pub format: Format,
     /// Share of bad rows above which reading fails.
     pub rejected_share: f64,
@@ -38,63 +62,143 @@ pub struct Source {
 
 /// Reads a data set. Bad rows are left out and named; too many of them are an error.
 pub fn read(source: &Source) -> Result<DataSet, DataError> {
-    let path = source.path.as_path();
-    let data = match resolve(source)? {
-        Files::Atomic(interactions) => atomic::read(&interactions, source.seed)?,
-        Files::Ml100k => movielens_100k::read(path)?,
-        Files::MlLatest => movielens_latest::read(path)?,
-        Files::Ml1m => movielens_1m::read(path)?,
-        Files::Delimited(events) => delimited::read(&events, source.seed)?,
+    let (data, name) = match &source.files {
+        Files::Whole(path) => (read_whole(path, source.format, source.seed)?, label::name(path)?),
+        Files::Given(parts) => {
+            let name = label::name(parts.train.parent().unwrap_or(&parts.train))?;
+            (given::read(parts, source.format, source.seed)?, name)
+        }
     };
     data.rejections.check(source.rejected_share)?;
-    DataSet { name: name(path), ..data }.normalise()
+    DataSet { name, ..data }.normalise()
 }
 
-enum Files {
+/// A data set for its items, users and taggings; events need not be there.
+pub(super) fn read_attributes(path: &Path, seed: u64) -> Result<DataSet, DataError> {
+    let beside = path.join("events");
+    let described =
+        ["items", "users"].iter().any(|name| delimited::attributes(path, name).is_some());
+    if detect(path).is_none() && described {
+        let mut data = DataSet::default();
+        delimited::read_attributes(&beside, &mut data)?;
+        return Ok(data);
+    }
+    read_whole(path, Format::Auto, seed)
+}
+
+fn read_whole(path: &Path, format: Format, seed: u64) -> Result<DataSet, DataError> {
+    match resolve(path, format)? {
+        Found::Ml100k => movielens_100k::read(path),
+        Found::MlLatest => movielens_latest::read(path),
+        Found::Ml1m => movielens_1m::read(path),
+        Found::Events(path) => {
+            let file = EventFile::of(&path, format)?;
+            let mut data = DataSet { timed: file.timed()?, ..DataSet::default() };
+            let mut clock = Clock::new(data.timed, seed);
+            data.events = file.read(&mut clock, &mut data.rejections)?;
+            file.read_attributes(&mut data)?;
+            Ok(data)
+        }
+    }
+}
+
+/// One file of events.
+pub(super) enum EventFile {
     Atomic(PathBuf),
+    Delimited(PathBuf),
+    UserItems(PathBuf),
+}
+
+impl EventFile {
+    /// Finds out what kind of file it is.
+    pub(super) fn of(path: &Path, format: Format) -> Result<Self, DataError> {
+        let is = |ending| delimited::has_ending(path, ending);
+        let named = is("csv") || is("tsv") || is("parquet");
+        Ok(match format {
+            Format::UserItems => Self::UserItems(path.into()),
+            _ if is("inter") => Self::Atomic(path.into()),
+            Format::Auto if !named && user_items::is_form(path)? => Self::UserItems(path.into()),
+            _ => Self::Delimited(path.into()),
+        })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        match self {
+            Self::Atomic(path) | Self::Delimited(path) | Self::UserItems(path) => path,
+        }
+    }
+
+    pub(super) fn timed(&self) -> Result<bool, DataError> {
+        match self {
+            Self::Atomic(path) => atomic::timed(path),
+            Self::Delimited(path) => delimited::timed(path),
+            Self::UserItems(_) => Ok(false),
+        }
+    }
+
+    /// Reads the events in the order of the file.
+    pub(super) fn read(
+        &self,
+        clock: &mut Clock,
+        rejections: &mut Rejections,
+    ) -> Result<Vec<Event>, DataError> {
+        match self {
+            Self::Atomic(path) => atomic::read_events(path, clock, rejections),
+            Self::Delimited(path) => delimited::read_events(path, clock, rejections),
+            Self::UserItems(path) => user_items::read_events(path, clock, rejections),
+        }
+    }
+
+    /// Reads the files of items and users beside it.
+    pub(super) fn read_attributes(&self, data: &mut DataSet) -> Result<(), DataError> {
+        match self {
+            Self::Atomic(path) => atomic::read_attributes(path, data),
+            Self::Delimited(path) => delimited::read_attributes(path, data),
+            Self::UserItems(_) => Ok(()),
+        }
+    }
+}
+
+enum Found {
     Ml100k,
     MlLatest,
     Ml1m,
-    Delimited(PathBuf),
+    Events(PathBuf),
 }
 
-fn resolve(source: &Source) -> Result<Files, DataError> {
-    let path = source.path.as_path();
+fn resolve(path: &Path, format: Format) -> Result<Found, DataError> {
     let unknown = || DataError::Unknown(path.into());
-    match source.format {
+    match format {
         Format::Auto => detect(path).ok_or_else(unknown),
-        Format::Ml100k => match interactions(path) {
-            Some(file) => Ok(Files::Atomic(file)),
-            None => Ok(Files::Ml100k),
-        },
-        Format::MlLatestSmall => Ok(Files::MlLatest),
-        Format::Ml1m => Ok(Files::Ml1m),
-        Format::Csv => events(path).map(Files::Delimited).ok_or_else(unknown),
+        Format::Ml100k => Ok(interactions(path).map_or(Found::Ml100k, Found::Events)),
+        Format::MlLatestSmall => Ok(Found::MlLatest),
+        Format::Ml1m => Ok(Found::Ml1m),
+        Format::Csv | Format::UserItems => events(path).map(Found::Events).ok_or_else(unknown),
     }
 }
 
-fn detect(path: &Path) -> Option<Files> {
+fn detect(path: &Path) -> Option<Found> {
     if let Some(file) = interactions(path) {
-        return Some(Files::Atomic(file));
+        return Some(Found::Events(file));
     }
     let has = |name: &str| path.join(name).exists();
     if has("u.data") {
-        Some(Files::Ml100k)
+        Some(Found::Ml100k)
     } else if has("ratings.dat") {
-        Some(Files::Ml1m)
+        Some(Found::Ml1m)
     } else if has("ratings.csv") && has("movies.csv") {
-        Some(Files::MlLatest)
+        Some(Found::MlLatest)
     } else {
-        events(path).map(Files::Delimited)
+        events(path).map(Found::Events)
     }
 }
 
 fn interactions(path: &Path) -> Option<PathBuf> {
-    if path.extension().is_some_and(|extension| extension == "inter") {
+    if delimited::has_ending(path, "inter") {
         return Some(path.into());
     }
     let files = std::fs::read_dir(path).ok()?.filter_map(|entry| Some(entry.ok()?.path()));
-    files.filter(|file| file.extension().is_some_and(|extension| extension == "inter")).min()
+    files.filter(|file| delimited::has_ending(file, "inter")).min()
 }
 
 fn events(path: &Path) -> Option<PathBuf> {
@@ -102,13 +206,5 @@ fn events(path: &Path) -> Option<PathBuf> {
         return Some(path.into());
     }
     let names = ["events", "interactions", "ratings", "behaviours"];
-    let files = names
-        .iter()
-        .flat_map(|name| ["csv", "tsv"].map(|extension| path.join(format!("{name}.{extension}"))));
-    files.into_iter().find(|file| file.exists())
-}
-
-fn name(path: &Path) -> String {
-    let full = std::fs::canonicalize(path).unwrap_or_else(|_| path.into());
-    full.file_stem().map_or_else(|| "data".into(), |name| name.to_string_lossy().into_owned())
+    names.iter().find_map(|name| delimited::attributes(path, name))
 }

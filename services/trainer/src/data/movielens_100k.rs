@@ -5,8 +5,9 @@ use std::path::Path;
 use tributary_domain::{Item, ItemId};
 
 use super::{
-    BadRow, DataError, DataSet, atomic, fields, limits, rating,
-    table::{Row, Separator, Table},
+    DataError, DataSet, atomic, fields, limits, rating,
+    row::{BadRow, Row},
+    table::{Separator, Table},
 };
 
 const ITEM_COLUMNS: [&str; 24] = [

@@ -5,8 +5,9 @@ use std::path::Path;
 use tributary_domain::{Item, ItemId};
 
 use super::{
-    BadRow, DataError, DataSet, atomic, fields, limits, rating,
-    table::{Row, Separator, Table},
+    DataError, DataSet, atomic, fields, limits, rating,
+    row::{BadRow, Row},
+    table::{Separator, Table},
 };
 
 /// The meanings of the occupation codes, from the data set's README.

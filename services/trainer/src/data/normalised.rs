@@ -3,18 +3,20 @@
 
 use std::{
     fs::File,
-    io::{BufRead, BufReader},
+    io::{BufRead, BufReader, BufWriter, Write},
     path::Path,
 };
 
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
-use super::{DataSet, Rejections};
+use super::{DataSet, GivenSplit, Rejections};
 use crate::error::TrainerError;
 
 const ITEMS: &str = "items.jsonl";
 const USERS: &str = "users.jsonl";
 const EVENTS: &str = "events.jsonl";
+const VALIDATION: &str = "validation.jsonl";
+const TEST: &str = "test.jsonl";
 const TAGGINGS: &str = "taggings.jsonl";
 const BASE_ITEMS: &str = "base_items.jsonl";
 const SUMMARY: &str = "dataset.json";
@@ -26,8 +28,22 @@ pub struct Summary {
     pub name: String,
     pub timed: bool,
     pub rejections: Rejections,
-    /// sha256 of items, users and events as written, hexadecimal.
+    /// Where the files were divided.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub given: Option<GivenSummary>,
+    /// sha256 of items, users and events as written, hexadecimal; of those of all parts where the
+    /// files were divided.
     pub fingerprint: String,
+}
+
+/// How many events the parts beside the training part have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GivenSummary {
+    pub validation: usize,
+    pub test: usize,
+    /// Left out, because an earlier part has the same user and item.
+    pub repeated: usize,
 }
 
 impl DataSet {
@@ -40,11 +56,21 @@ impl DataSet {
         write_lines(&folder.join(EVENTS), &self.events)?;
         write_lines(&folder.join(BASE_ITEMS), &self.items)?;
         write_lines(&folder.join(TAGGINGS), &self.taggings)?;
+        if let Some(given) = &self.given {
+            write_lines(&folder.join(VALIDATION), &given.validation)?;
+            write_lines(&folder.join(TEST), &given.test)?;
+        }
+        let given = self.given.as_ref().map(|given| GivenSummary {
+            validation: given.validation.len(),
+            test: given.test.len(),
+            repeated: self.repeated,
+        });
         let summary = Summary {
             name: self.name.clone(),
             timed: self.timed,
             rejections: self.rejections.clone(),
-            fingerprint: fingerprint(folder)?,
+            fingerprint: fingerprint(folder, given.is_some())?,
+            given,
         };
         crate::work::write_json(&folder.join(SUMMARY), &summary)?;
         Ok(summary)
@@ -53,6 +79,12 @@ impl DataSet {
     /// Reads what `write` wrote.
     pub fn open(folder: &Path) -> Result<(Self, Summary), TrainerError> {
         let summary = summary(folder)?;
+        let read_given = |_| {
+            Ok::<_, TrainerError>(GivenSplit {
+                validation: read_lines(&folder.join(VALIDATION))?,
+                test: read_lines(&folder.join(TEST))?,
+            })
+        };
         let data = Self {
             name: summary.name.clone(),
             items: read_lines(&folder.join(BASE_ITEMS))?,
@@ -61,17 +93,21 @@ impl DataSet {
             taggings: read_lines(&folder.join(TAGGINGS))?,
             timed: summary.timed,
             rejections: summary.rejections.clone(),
+            given: summary.given.map(read_given).transpose()?,
+            repeated: summary.given.map_or(0, |given| given.repeated),
         };
         Ok((data, summary))
     }
 }
 
-fn fingerprint(folder: &Path) -> Result<String, TrainerError> {
+fn fingerprint(folder: &Path, given: bool) -> Result<String, TrainerError> {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
-    for name in [ITEMS, USERS, EVENTS] {
+    let parts: &[&str] = if given { &[VALIDATION, TEST] } else { &[] };
+    for name in [ITEMS, USERS, EVENTS].iter().chain(parts) {
         let path = folder.join(name);
-        hash.update(std::fs::read(&path).map_err(TrainerError::file("read", &path))?);
+        let mut file = File::open(&path).map_err(TrainerError::file("read", &path))?;
+        std::io::copy(&mut file, &mut hash).map_err(TrainerError::file("read", &path))?;
     }
     Ok(hex::encode(hash.finalize()))
 }
@@ -93,7 +129,15 @@ pub(crate) fn to_lines<T: Serialize>(values: &[T]) -> Vec<u8> {
 }
 
 fn write_lines<T: Serialize>(path: &Path, values: &[T]) -> Result<(), TrainerError> {
-    std::fs::write(path, to_lines(values)).map_err(TrainerError::file("write", path))
+    let write = || {
+        let mut file = BufWriter::new(File::create(path)?);
+        for value in values {
+            serde_json::to_writer(&mut file, value)?;
+            file.write_all(b"\n")?;
+        }
+        file.flush()
+    };
+    write().map_err(TrainerError::file("write", path))
 }
 
 fn read_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, TrainerError> {

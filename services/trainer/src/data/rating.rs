@@ -1,6 +1,6 @@
 use tributary_domain::{Action, Behaviour, Event, ItemId, Timestamp, UserId};
 
-use super::{BadRow, table::Row};
+use super::row::{BadRow, Row};
 
 /// From this value on a rating says that the user liked the item.
 const LIKED: f64 = 4.0;
@@ -35,8 +35,13 @@ pub(super) fn rating(row: &Row<'_>) -> Result<f64, BadRow> {
 
 /// Seconds, or milliseconds where the number is too large for seconds (after the year 5000).
 pub(super) fn time(row: &Row<'_>) -> Result<Timestamp, BadRow> {
-    let text = row.required("timestamp")?;
-    let bad = || BadRow::value("timestamp", text, "Unix seconds or milliseconds above 0");
+    moment(row, "timestamp")
+}
+
+/// The same of any column.
+pub(super) fn moment(row: &Row<'_>, column: &str) -> Result<Timestamp, BadRow> {
+    let text = row.required(column)?;
+    let bad = || BadRow::value(column, text, "Unix seconds or milliseconds above 0");
     let number: f64 = text.parse().map_err(|_| bad())?;
     let milliseconds = if number < 1e11 { number * 1000.0 } else { number };
     if !(1.0..=4e15).contains(&milliseconds) {

@@ -6,18 +6,53 @@ use tributary_domain::ItemId;
 
 use crate::number::float;
 
+/// Share of the first `k` places that hold a target; a place that a short list leaves empty holds
+/// none.
+pub fn precision(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
+    ratio(float(hits(list, targets, k).count()), float(k))
+}
+
 /// Share of the targets among the first `k`. 0 without targets.
 pub fn recall(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
-    let hits = list.iter().take(k).filter(|item| targets.contains(item)).count();
-    ratio(float(hits), float(targets.len()))
+    ratio(float(hits(list, targets, k).count()), float(targets.len()))
+}
+
+/// 1 where a target is among the first `k`, else 0.
+pub fn hit(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
+    if hits(list, targets, k).next().is_some() { 1.0 } else { 0.0 }
+}
+
+/// 1 / the place of the first target, counted from 1; 0 where none is among the first `k`. Its mean
+/// over users is MRR@k.
+pub fn reciprocal_rank(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
+    hits(list, targets, k).next().map_or(0.0, |position| 1.0 / (float(position) + 1.0))
+}
+
+/// Precision at the place of each target among the first `k`, summed and divided by the number of
+/// all targets, as `recommenders` has it where it measures MovieLens 100K (other libraries divide
+/// by min(k, targets)). 0 without targets. Its mean over users is MAP@k.
+pub fn average_precision(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
+    let precisions = hits(list, targets, k)
+        .zip(1_usize..)
+        .map(|(position, found)| float(found) / (float(position) + 1.0));
+    ratio(precisions.sum(), float(targets.len()))
+}
+
+/// Positions from 0 of the targets among the first `k`, ascending.
+fn hits<'a>(
+    list: &'a [ItemId],
+    targets: &'a HashSet<ItemId>,
+    k: usize,
+) -> impl Iterator<Item = usize> + 'a {
+    let places = list.iter().take(k).enumerate();
+    places.filter(|(_, item)| targets.contains(item)).map(|(position, _)| position)
 }
 
 /// Normalised discounted cumulative gain with binary gains, log2 discounts, and the best possible
 /// order of min(k, targets) hits as its ideal. 0 without targets.
 pub fn ndcg(list: &[ItemId], targets: &HashSet<ItemId>, k: usize) -> f64 {
     let discount = |position: usize| 1.0 / (float(position) + 2.0).log2();
-    let hits = list.iter().take(k).enumerate().filter(|(_, item)| targets.contains(item));
-    let gained: f64 = hits.map(|(position, _)| discount(position)).sum();
+    let gained: f64 = hits(list, targets, k).map(discount).sum();
     let ideal: f64 = (0..k.min(targets.len())).map(discount).sum();
     ratio(gained, ideal)
 }
@@ -31,15 +66,21 @@ pub fn intra_list_diversity<T>(list: &[T], distance: impl Fn(&T, &T) -> Option<f
     mean(&known)
 }
 
-/// 1 − |intersection| / |union| of two label sets, `None` where one is empty.
-pub fn jaccard_distance(one: &[String], other: &[String]) -> Option<f64> {
+/// 1 − |intersection| / |union| of two label sets in ascending order, `None` where one is empty.
+pub fn jaccard_distance<T: Ord>(one: &[T], other: &[T]) -> Option<f64> {
     if one.is_empty() || other.is_empty() {
         return None;
     }
-    let one: HashSet<&String> = one.iter().collect();
-    let other: HashSet<&String> = other.iter().collect();
-    let common = float(one.intersection(&other).count());
-    Some(1.0 - common / (float(one.len() + other.len()) - common))
+    let common = one.iter().filter(|label| other.binary_search(label).is_ok()).count();
+    Some(1.0 - float(common) / float(one.len() + other.len() - common))
+}
+
+/// Bits of surprise in an item that `takers` of `users` engaged with: −log2 of
+/// `(takers + 1) / (users + 1)`, one of each added so that what nobody took stays finite
+/// (self-information: Vargas and Castells, Rank and Relevance in Novelty and Diversity Metrics,
+/// 2011).
+pub fn self_information(takers: usize, users: usize) -> f64 {
+    ((float(users) + 1.0) / (float(takers) + 1.0)).log2()
 }
 
 /// A prediction and what came of it.
@@ -123,39 +164,62 @@ mod tests {
         assert!((found - expected).abs() < 1e-9, "{found} is not {expected}");
     }
 
+    /// Worked out by hand; d(p) is the discount at place p.
     #[test]
     fn lists() {
-        // (list, targets, k, recall, ndcg), worked out by hand.
-        let d = |position: f64| 1.0 / (position + 1.0).log2();
-        for (list, targets, k, recall_at, ndcg_at) in [
-            (vec![1, 2, 3, 4], vec![1, 2], 2, 1.0, 1.0),
-            (vec![1, 2, 3, 4], vec![2, 9], 2, 0.5, d(2.0) / (d(1.0) + d(2.0))),
-            (vec![1, 2, 3, 4], vec![4], 3, 0.0, 0.0),
-            (
-                vec![1, 2, 3, 4],
-                vec![3, 4, 5, 6],
+        struct Row {
+            list: Vec<u64>,
+            targets: Vec<u64>,
+            k: usize,
+            /// Precision, recall, NDCG, hit, reciprocal rank, average precision.
+            expected: [f64; 6],
+        }
+        let d = |place: f64| 1.0 / (place + 1.0).log2();
+        let row = |list: &[u64], targets: &[u64], k, expected| Row {
+            list: list.to_vec(),
+            targets: targets.to_vec(),
+            k,
+            expected,
+        };
+        let third = (d(3.0) + d(4.0)) / (1.0 + d(2.0) + d(3.0) + d(4.0));
+        for Row { list, targets, k, expected } in [
+            row(&[1, 2, 3, 4], &[1, 2], 2, [1.0, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            row(&[1, 2, 3, 4], &[2, 9], 2, [0.5, 0.5, d(2.0) / (1.0 + d(2.0)), 1.0, 0.5, 0.25]),
+            row(&[1, 2, 3, 4], &[4], 3, [0.0; 6]),
+            // Precision is 1/3 at place 3 and 2/4 at place 4; four targets.
+            row(
+                &[1, 2, 3, 4],
+                &[3, 4, 5, 6],
                 4,
-                0.5,
-                (d(3.0) + d(4.0)) / (1.0 + d(2.0) + d(3.0) + d(4.0)),
+                [0.5, 0.5, third, 1.0, 1.0 / 3.0, (1.0 / 3.0 + 0.5) / 4.0],
             ),
-            (vec![5, 6, 7], vec![5, 6, 7, 8], 2, 0.5, 1.0),
-            (vec![], vec![1], 10, 0.0, 0.0),
-            (vec![1], vec![], 10, 0.0, 0.0),
+            row(&[5, 6, 7], &[5, 6, 7, 8], 2, [1.0, 0.5, 1.0, 1.0, 1.0, 0.5]),
+            // A short list leaves places empty.
+            row(&[5], &[5], 10, [0.1, 1.0, 1.0, 1.0, 1.0, 1.0]),
+            row(&[], &[1], 10, [0.0; 6]),
+            row(&[1], &[], 10, [0.0; 6]),
         ] {
             let (list, targets) = (items(&list), items(&targets).into_iter().collect());
-            close(recall(&list, &targets, k), recall_at);
-            close(ndcg(&list, &targets, k), ndcg_at);
+            let measures = [precision, recall, ndcg, hit, reciprocal_rank, average_precision];
+            for (measure, expected) in measures.iter().zip(expected) {
+                close(measure(&list, &targets, k), expected);
+            }
         }
     }
 
     #[test]
     fn diversity_is_the_mean_over_known_pairs() {
-        let labels = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        let list: Vec<Vec<String>> =
-            vec![labels(&["a", "b"]), labels(&["b"]), labels(&[]), labels(&["c"])];
+        let list: [&[char]; 4] = [&['a', 'b'], &['b'], &[], &['c']];
         // a,b–b: 1/2; a,b–c: 1; b–c: 1; the empty one has no distance.
         close(intra_list_diversity(&list, |one, other| jaccard_distance(one, other)), 2.5 / 3.0);
         close(intra_list_diversity(&list[..1], |one, other| jaccard_distance(one, other)), 0.0);
+    }
+
+    #[test]
+    fn surprise_is_in_bits() {
+        close(self_information(7, 7), 0.0);
+        close(self_information(1, 7), 2.0);
+        close(self_information(0, 7), 3.0);
     }
 
     fn outcomes(rows: &[(f64, u8)]) -> Vec<Outcome> {

@@ -9,7 +9,10 @@ use tributary_domain::UserId;
 use tributary_features::Encoder;
 use tributary_inference::{InferenceConfig, Runtime, Session};
 
-use super::metrics::{Outcome, auc, gauc, log_loss, predicted_over_observed};
+use super::{
+    lists::Judge,
+    metrics::{Outcome, auc, gauc, log_loss, predicted_over_observed},
+};
 use crate::{
     artifacts::{Artifacts, RANKER, encoder_file, model_file},
     candidates::{Catalogue, Question},
@@ -18,6 +21,7 @@ use crate::{
         ModelError,
         ranker::{batch, happened},
     },
+    number::float,
 };
 
 /// The exported ranker with its encoder.
@@ -33,11 +37,16 @@ pub(crate) struct Ranking {
 #[serde(deny_unknown_fields)]
 pub struct ScoreMetrics {
     pub task: String,
+    /// Candidates of which what the task predicts came about.
+    pub positives: usize,
     /// Missing where the candidates are all of one class.
     pub auc: Option<f64>,
     /// AUC by user, weighted by candidates.
     pub gauc: Option<f64>,
-    pub log_loss: f64,
+    /// AUC of the same candidates in the order of how popular they are.
+    pub popularity_auc: Option<f64>,
+    /// Missing where there is no candidate.
+    pub log_loss: Option<f64>,
     /// Predicted over observed clicks: 1 is calibrated.
     pub pcoc: Option<f64>,
 }
@@ -46,9 +55,11 @@ impl ScoreMetrics {
     /// The numbers that there are, with their names.
     pub fn named(&self) -> impl Iterator<Item = (&'static str, f64)> {
         let all = [
+            ("positives", Some(float(self.positives))),
             ("auc", self.auc),
             ("gauc", self.gauc),
-            ("log_loss", Some(self.log_loss)),
+            ("popularity_auc", self.popularity_auc),
+            ("log_loss", self.log_loss),
             ("pcoc", self.pcoc),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?)))
@@ -99,47 +110,42 @@ fn failed(source: tributary_inference::InferenceError) -> ModelError {
     ModelError::Network { model: "the exported ranker", source: source.into() }
 }
 
-/// Measures every task over the candidates of all questions.
-pub(crate) fn measure(
-    tasks: &[String],
-    questions: &[Question<'_>],
-    probabilities: &[Array2<f32>],
-) -> Result<Vec<ScoreMetrics>, ModelError> {
-    let columns = tasks.iter().enumerate();
-    columns.map(|(column, task)| measure_task(task, column, questions, probabilities)).collect()
+/// All candidates with the probabilities that they got.
+pub(crate) struct Scores<'a> {
+    pub(crate) questions: &'a [Question<'a>],
+    /// [candidates, tasks] for each question.
+    pub(crate) probabilities: &'a [Array2<f32>],
+    /// Knows how popular an item is.
+    pub(crate) judge: &'a Judge,
 }
 
-fn measure_task(
-    task: &str,
-    column: usize,
-    questions: &[Question<'_>],
-    probabilities: &[Array2<f32>],
-) -> Result<ScoreMetrics, ModelError> {
-    let mut by_user: BTreeMap<UserId, Vec<Outcome>> = BTreeMap::new();
-    for (question, probabilities) in questions.iter().zip(probabilities) {
-        let outcomes = outcomes(task, column, question, probabilities)?;
-        by_user.entry(question.case.context.user).or_default().extend(outcomes);
+impl Scores<'_> {
+    /// Measures every task over the candidates of all questions.
+    pub(crate) fn measure(&self, tasks: &[String]) -> Result<Vec<ScoreMetrics>, ModelError> {
+        tasks.iter().enumerate().map(|(column, task)| self.measure_task(task, column)).collect()
     }
-    let all: Vec<Outcome> = by_user.values().flatten().copied().collect();
-    Ok(ScoreMetrics {
-        task: task.to_owned(),
-        auc: auc(&all),
-        gauc: gauc(by_user.values().map(Vec::as_slice)),
-        log_loss: log_loss(&all),
-        pcoc: predicted_over_observed(&all),
-    })
-}
 
-fn outcomes(
-    task: &str,
-    column: usize,
-    question: &Question<'_>,
-    probabilities: &Array2<f32>,
-) -> Result<Vec<Outcome>, ModelError> {
-    let rows = probabilities.column(column).into_iter().enumerate();
-    rows.map(|(candidate, probability)| {
-        let happened = happened(task, question.outcome(candidate))?;
-        Ok(Outcome { probability: f64::from(*probability), happened })
-    })
-    .collect()
+    fn measure_task(&self, task: &str, column: usize) -> Result<ScoreMetrics, ModelError> {
+        let mut by_user: BTreeMap<UserId, Vec<Outcome>> = BTreeMap::new();
+        let mut by_popularity = Vec::new();
+        for (question, probabilities) in self.questions.iter().zip(self.probabilities) {
+            let user = by_user.entry(question.case.context.user).or_default();
+            for (index, probability) in probabilities.column(column).into_iter().enumerate() {
+                let happened = happened(task, question.outcome(index))?;
+                let popularity = self.judge.popularity(question.candidates[index].item);
+                user.push(Outcome { probability: f64::from(*probability), happened });
+                by_popularity.push(Outcome { probability: popularity, happened });
+            }
+        }
+        let all: Vec<Outcome> = by_user.values().flatten().copied().collect();
+        Ok(ScoreMetrics {
+            task: task.to_owned(),
+            positives: all.iter().filter(|outcome| outcome.happened).count(),
+            auc: auc(&all),
+            gauc: gauc(by_user.values().map(Vec::as_slice)),
+            popularity_auc: auc(&by_popularity),
+            log_loss: (!all.is_empty()).then(|| log_loss(&all)),
+            pcoc: predicted_over_observed(&all),
+        })
+    }
 }

@@ -2,73 +2,142 @@
 
 use comfy_table::{CellAlignment, Table, presets::UTF8_FULL_CONDENSED};
 
-use super::{Evaluation, ListRow, ranking::ScoreMetrics};
+use super::{
+    Evaluation, Lead, ListRow,
+    lists::{CutMetrics, ListMetrics, SHORT},
+    marginal::Merge,
+    ranking::ScoreMetrics,
+};
 
 impl Evaluation {
-    /// Both tables with the protocol above them.
+    /// The tables with the protocol above them. `--json` has every metric at every k.
     pub fn to_text(&self) -> String {
-        format!(
-            "{} · {} users asked · {} items\n{}\n\n{}\n\n{}",
-            self.dataset,
-            self.users,
-            self.catalogue,
-            self.protocol,
-            lists(&self.lists),
-            scores(&self.ranker)
-        )
+        let head = format!(
+            "{} · {} users asked · {} items\n{}",
+            self.dataset, self.users, self.catalogue, self.protocol
+        );
+        let mut parts = vec![head, lists(&self.lists)];
+        parts.extend(self.lead.as_ref().map(lead));
+        parts.extend(self.merge.as_ref().and_then(|merge| self.marginal(merge)));
+        if !self.ranker.is_empty() {
+            parts.push(scores(&self.ranker));
+        }
+        parts.join("\n\n")
+    }
+
+    /// The merged list without each channel, with what that changes.
+    fn marginal(&self, merge: &Merge) -> Option<String> {
+        let whole = self.list("merged")?;
+        let (short, long) = (*whole.at(SHORT)?, *whole.at(longest(whole))?);
+        let mut table = new(&[
+            "list".to_owned(),
+            format!("recall@{SHORT}"),
+            format!("recall@{}", longest(whole)),
+            format!("NDCG@{SHORT}"),
+            format!("recall@{}", merge.limit),
+        ]);
+        table.add_row([
+            "merged".to_owned(),
+            number(short.recall),
+            number(long.recall),
+            number(short.ndcg),
+            number(merge.recall_at_limit),
+        ]);
+        for without in &merge.without {
+            let (one, all) = (without.at.at(SHORT)?, without.at.at(longest(whole))?);
+            table.add_row([
+                format!("merged − {}", without.channel),
+                changed(one.recall, short.recall),
+                changed(all.recall, long.recall),
+                changed(one.ndcg, short.ndcg),
+                changed(without.recall_at_limit, merge.recall_at_limit),
+            ]);
+        }
+        Some(aligned(table))
     }
 }
 
-fn lists(rows: &[ListRow]) -> Table {
-    let mut table = new([
-        "list",
-        "recall@10",
-        "recall@50",
-        "NDCG@10",
-        "NDCG@10 liked",
-        "coverage@10",
-        "diversity@10",
+fn longest(row: &ListMetrics) -> usize {
+    row.cuts().max().unwrap_or(SHORT)
+}
+
+fn lists(rows: &[ListRow]) -> String {
+    let long = rows.first().map_or(SHORT, |row| longest(&row.at));
+    let mut table = new(&[
+        "list".to_owned(),
+        format!("precision@{SHORT}"),
+        format!("recall@{SHORT}"),
+        format!("recall@{long}"),
+        format!("NDCG@{SHORT}"),
+        format!("liked NDCG@{SHORT}"),
+        format!("MRR@{SHORT}"),
+        format!("hits@{SHORT}"),
+        format!("coverage@{SHORT}"),
+        format!("novelty@{SHORT}"),
+        format!("diversity@{SHORT}"),
     ]);
-    for ListRow { name, metrics } in rows {
+    for ListRow { name, at } in rows {
+        let nothing = CutMetrics::default();
+        let short = at.at(SHORT).unwrap_or(&nothing);
         table.add_row([
             name.clone(),
-            number(metrics.recall_at_10),
-            number(metrics.recall_at_50),
-            number(metrics.ndcg_at_10),
-            number(metrics.liked_ndcg_at_10),
-            number(metrics.coverage_at_10),
-            number(metrics.diversity_at_10),
+            number(short.precision),
+            number(short.recall),
+            number(at.at(long).unwrap_or(&nothing).recall),
+            number(short.ndcg),
+            number(short.liked_ndcg),
+            number(short.mrr),
+            number(short.hit_rate),
+            number(short.coverage),
+            format!("{:.2}", short.novelty),
+            number(short.diversity),
         ]);
     }
     aligned(table)
 }
 
-fn scores(rows: &[ScoreMetrics]) -> Table {
-    let mut table = new(["ranker task", "AUC", "GAUC", "log loss", "PCOC"]);
+fn lead(lead: &Lead) -> String {
+    let Lead { over, ndcg_at_10 } = lead;
+    format!(
+        "final − {over}: NDCG@10 {:+.4}, 95 % interval {:+.4} to {:+.4} (resampled users)",
+        ndcg_at_10.difference, ndcg_at_10.low, ndcg_at_10.high
+    )
+}
+
+fn scores(rows: &[ScoreMetrics]) -> String {
+    let header = ["ranker task", "positives", "AUC", "GAUC", "popularity AUC", "log loss", "PCOC"];
+    let mut table = new(&header.map(str::to_owned));
     let optional = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), number);
-    for ScoreMetrics { task, auc, gauc, log_loss, pcoc } in rows {
+    for ScoreMetrics { task, positives, auc, gauc, popularity_auc, log_loss, pcoc } in rows {
         table.add_row([
             task.clone(),
+            positives.to_string(),
             optional(*auc),
             optional(*gauc),
-            number(*log_loss),
+            optional(*popularity_auc),
+            optional(*log_loss),
             optional(*pcoc),
         ]);
     }
     aligned(table)
 }
 
-fn new<const N: usize>(header: [&str; N]) -> Table {
+fn new(header: &[String]) -> Table {
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED).set_header(header);
     table
 }
 
-fn aligned(mut table: Table) -> Table {
+fn aligned(mut table: Table) -> String {
     for column in table.column_iter_mut().skip(1) {
         column.set_cell_alignment(CellAlignment::Right);
     }
-    table
+    table.to_string()
+}
+
+/// A value with its difference from another.
+fn changed(value: f64, from: f64) -> String {
+    format!("{} ({:+.4})", number(value), value - from + 0.0)
 }
 
 fn number(value: f64) -> String {

@@ -1,6 +1,6 @@
 //! The collaborative channel's tables: user favourites, cosine and EASE neighbours.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::BTreeMap;
 
 use tributary_domain::{Event, ItemId, UserId};
 use tributary_retrieval::collaborative::{
@@ -27,19 +27,13 @@ pub(crate) fn tables(
     Ok(Tables { favourites, neighbours })
 }
 
-/// EASE over the most frequent items that the configuration allows.
+/// EASE over all items: exact where the configuration allows as many, otherwise approximate.
 pub(crate) fn train_ease(events: &[Event], config: &EaseConfig) -> Result<Ease, ModelError> {
     let all = Interactions::of(events);
-    if all.items.len() <= config.maximum_items {
-        return Ease::train(all, config.regularisation);
+    match all.items.len() <= config.maximum_items {
+        true => Ease::train(all, config.regularisation),
+        false => Ease::approximate(all, config.regularisation, config.candidates),
     }
-    let mut rows: Vec<usize> = (0..all.items.len()).collect();
-    rows.sort_by_key(|row| (std::cmp::Reverse(all.by_item[*row].len()), *row));
-    let kept: HashSet<ItemId> =
-        rows[..config.maximum_items].iter().map(|row| all.items[*row]).collect();
-    let kept: Vec<Event> =
-        events.iter().filter(|event| kept.contains(&event.behaviour.item)).copied().collect();
-    Ease::train(Interactions::of(&kept), config.regularisation)
 }
 
 fn engagements(events: &[Event]) -> impl Iterator<Item = (UserId, ItemId)> {
@@ -49,15 +43,11 @@ fn engagements(events: &[Event]) -> impl Iterator<Item = (UserId, ItemId)> {
         .map(|event| (event.user, event.behaviour.item))
 }
 
-/// The model's rows over the items of the favourites; an item outside the model has none.
+/// The model's rows; it numbers the same items in the same order as the favourites.
 fn ease_neighbours(model: &Ease, favourites: &Favourites, size: usize) -> Neighbours {
-    let items = &model.interactions().items;
-    let column = |row: u32| favourites.row_of(items[position(row)]);
-    let mut rows = vec![Vec::new(); favourites.items().len()];
-    for (item, list) in items.iter().zip(model.strongest(size)) {
-        let row = favourites.row_of(*item).expect("the model's items are among the favourites");
-        rows[row] =
-            list.into_iter().filter_map(|(other, weight)| Some((column(other)?, weight))).collect();
-    }
-    Neighbours::from_rows(rows, size)
+    assert_eq!(model.interactions().items, favourites.items(), "both are of all engagements");
+    let row = |list: Vec<(u32, f32)>| {
+        list.into_iter().map(|(item, weight)| (position(item), weight)).collect()
+    };
+    Neighbours::from_rows(model.strongest(size).into_iter().map(row).collect(), size)
 }

@@ -2,10 +2,13 @@
 //! Data, 2019). With P = (XᵀX + λI)⁻¹ the weights are B = −P / diag(P) by columns, diagonal 0.
 //!
 //! Where there are fewer users than items, P comes from the users' side by Woodbury's identity,
-//! P = (I − Xᵀ(XXᵀ + λI)⁻¹X) / λ: the system is then users × users.
+//! P = (I − Xᵀ(XXᵀ + λI)⁻¹X) / λ: the system is then users × users. Where the catalogue is too
+//! large for items × items numbers, [`sparse`] approximates it.
+
+mod sparse;
 
 use faer::{Mat, linalg::solvers::DenseSolveCore};
-use ndarray::{Array2, Axis};
+use ndarray::{Array2, ArrayView1, Axis};
 use rayon::prelude::*;
 use tributary_domain::{Scored, UserContext};
 
@@ -18,8 +21,15 @@ use crate::{
 /// A trained EASE.
 pub(crate) struct Ease {
     interactions: Interactions,
-    /// Items × items: row i holds what engaging with item i says of every item.
-    weights: Array2<f32>,
+    weights: Weights,
+}
+
+/// Row i holds what engaging with item i says of the others.
+enum Weights {
+    /// Items × items.
+    Dense(Array2<f32>),
+    /// (item row, weight), the others are 0.
+    Sparse(Vec<sparse::Row>),
 }
 
 impl Ease {
@@ -33,7 +43,18 @@ impl Ease {
             true => weights_by_users(&interactions, regularisation)?,
             false => weights_by_items(&interactions, regularisation)?,
         };
-        Ok(Self { interactions, weights })
+        Ok(Self { interactions, weights: Weights::Dense(weights) })
+    }
+
+    /// The approximation: each item from its `candidates` most telling others. Takes memory for
+    /// items × candidates weights, and time for as many systems of candidates² as there are items.
+    pub(crate) fn approximate(
+        interactions: Interactions,
+        regularisation: f32,
+        candidates: usize,
+    ) -> Result<Self, ModelError> {
+        let weights = sparse::weights(&interactions, regularisation, candidates)?;
+        Ok(Self { interactions, weights: Weights::Sparse(weights) })
     }
 
     /// The items of the model, in the order of the weights.
@@ -43,28 +64,46 @@ impl Ease {
 
     /// For each item the `size` items that it says most of, by absolute weight.
     pub(crate) fn strongest(&self, size: usize) -> Vec<Vec<(u32, f32)>> {
-        let rows: Vec<_> = self.weights.axis_iter(Axis(0)).collect();
-        rows.into_par_iter()
-            .map(|row| {
-                let mut list: Vec<(u32, f32)> =
-                    (0..).zip(row.iter().copied()).filter(|(_, weight)| *weight != 0.0).collect();
-                let strength = |entry: &(u32, f32)| entry.1.abs();
-                list.sort_unstable_by(|one, other| {
-                    strength(other).total_cmp(&strength(one)).then(one.0.cmp(&other.0))
-                });
-                list.truncate(size);
-                list
-            })
-            .collect()
+        match &self.weights {
+            Weights::Dense(weights) => {
+                let rows: Vec<_> = weights.axis_iter(Axis(0)).collect();
+                let entries = |row: ArrayView1<'_, f32>| (0..).zip(row.iter().copied()).collect();
+                rows.into_par_iter().map(|row| strongest(entries(row), size)).collect()
+            }
+            Weights::Sparse(rows) => {
+                rows.par_iter().map(|row| strongest(row.clone(), size)).collect()
+            }
+        }
     }
+}
+
+/// The largest by absolute value, without zeros.
+fn strongest(mut row: Vec<(u32, f32)>, size: usize) -> Vec<(u32, f32)> {
+    row.retain(|(_, weight)| *weight != 0.0);
+    let strength = |entry: &(u32, f32)| entry.1.abs();
+    row.sort_unstable_by(|one, other| {
+        strength(other).total_cmp(&strength(one)).then(one.0.cmp(&other.0))
+    });
+    row.truncate(size);
+    // Of many items few are kept: their rows must not hold the memory of all.
+    row.shrink_to_fit();
+    row
 }
 
 impl Baseline for Ease {
     fn rank(&self, context: &UserContext, size: usize) -> Vec<Scored> {
         let mut scores = vec![0.0; self.interactions.items.len()];
         for row in self.interactions.rows_of(context) {
-            for (score, weight) in scores.iter_mut().zip(self.weights.row(position(row))) {
-                *score += weight;
+            match &self.weights {
+                Weights::Dense(weights) => {
+                    let weights = weights.row(position(row));
+                    scores.iter_mut().zip(weights).for_each(|(score, weight)| *score += weight);
+                }
+                Weights::Sparse(rows) => {
+                    rows[position(row)].iter().for_each(|(item, weight)| {
+                        scores[position(*item)] += weight;
+                    });
+                }
             }
         }
         best(&self.interactions.items, &scores, context, size)
@@ -167,6 +206,23 @@ pub(crate) mod tests {
         Interactions::of(&events)
     }
 
+    /// Users and items of four groups: half of what a user's own group offers, a little of the rest.
+    pub(crate) fn clustered_interactions(seed: u64, users: u64, items: u64) -> Interactions {
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
+        let mut events = Vec::new();
+        for user in 1..=users {
+            for item in 1..=items {
+                let chance = if user % 4 == item % 4 { 0.5 } else { 0.05 };
+                if random.random_bool(chance) {
+                    let (item, time) = (ItemId(item), Timestamp(1));
+                    let behaviour = Behaviour { item, action: Action::View, time, dwell_ms: 0 };
+                    events.push(Event { user: UserId(user), behaviour });
+                }
+            }
+        }
+        Interactions::of(&events)
+    }
+
     pub(crate) fn dense(interactions: &Interactions) -> Vec<Vec<f64>> {
         let mut matrix = vec![vec![0.0; interactions.items.len()]; interactions.users.len()];
         for (row, items) in matrix.iter_mut().zip(&interactions.by_user) {
@@ -219,13 +275,20 @@ pub(crate) mod tests {
         (0..items).map(|one| (0..items).map(|other| weight(one, other)).collect()).collect()
     }
 
+    fn matrix(model: &Ease) -> &Array2<f32> {
+        match &model.weights {
+            Weights::Dense(weights) => weights,
+            Weights::Sparse(_) => panic!("trained exactly"),
+        }
+    }
+
     #[test]
     fn both_sides_give_the_closed_form() {
         for (users, items, side) in [(30, 12, "items"), (7, 12, "users")] {
             let interactions = random_interactions(7, users, items);
             let expected = reference(&interactions, 5.0);
             let model = Ease::train(interactions, 5.0).unwrap();
-            for ((one, other), weight) in model.weights.indexed_iter() {
+            for ((one, other), weight) in matrix(&model).indexed_iter() {
                 let difference = (f64::from(*weight) - expected[one][other]).abs();
                 assert!(difference < 1e-5, "{side}: [{one}, {other}] is off by {difference}");
             }
@@ -243,7 +306,7 @@ pub(crate) mod tests {
     fn strongest_are_the_largest_absolute_weights() {
         let model = Ease::train(random_interactions(1, 40, 10), 2.0).unwrap();
         for (row, list) in model.strongest(3).iter().enumerate() {
-            let mut expected: Vec<f32> = model.weights.row(row).iter().map(|w| w.abs()).collect();
+            let mut expected: Vec<f32> = matrix(&model).row(row).iter().map(|w| w.abs()).collect();
             expected.sort_by(|one, other| other.total_cmp(one));
             let found: Vec<f32> = list.iter().map(|(_, weight)| weight.abs()).collect();
             assert_eq!(found, expected[..3]);

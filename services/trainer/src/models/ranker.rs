@@ -1,5 +1,7 @@
 //! The ranker: its samples from what the channels recalled, its training and its files.
 
+mod calibration;
+
 use std::collections::{BTreeMap, HashMap};
 
 use ndarray::Array2;
@@ -9,7 +11,9 @@ use rayon::prelude::*;
 use tributary_bundle::Tensors;
 use tributary_domain::{Timestamp, UserId};
 use tributary_features::{Batch, Encoder, FeatureError, Fitter, Specification};
-use tributary_network::{Inputs, Labelled, NetworkError, Progress, Ranker, RankerConfig};
+use tributary_network::{
+    AttentionConfig, Inputs, Labelled, NetworkError, Progress, Ranker, RankerConfig,
+};
 use tributary_slate::Fusion;
 
 use super::{ModelError, two_tower::spread};
@@ -29,6 +33,15 @@ pub(crate) const LIKED: &str = "liked";
 /// The user engaged with the item in any way.
 pub(crate) const WATCHED: &str = "watched";
 
+/// The network's settings where nothing else is configured, for the built-in specification.
+pub(crate) fn network() -> RankerConfig {
+    RankerConfig {
+        attention: vec![AttentionConfig::new("history", "item")],
+        embedding_regularisation: 1e-3,
+        ..RankerConfig::default()
+    }
+}
+
 /// What the ranker learns from and how.
 pub(crate) struct Plan<'a> {
     pub(crate) questions: &'a [Question<'a>],
@@ -39,6 +52,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) network: &'a RankerConfig,
     pub(crate) fusion: &'a FusionConfig,
     pub(crate) seed: u64,
+    /// The state of an interrupted training of the same plan.
+    pub(crate) checkpoint: Option<&'a [u8]>,
 }
 
 /// Trains the ranker and chooses the fusion; gives the ranker's files and the fusion.
@@ -58,8 +73,10 @@ pub(crate) fn train(
     let held_out = encode(plan, &encoder, &validation, &whole)?;
     let mut network =
         Ranker::new(input_layout(encoder.layout()), plan.network.clone()).map_err(failed)?;
+    plan.checkpoint.map_or(Ok(()), |state| network.resume(state)).map_err(failed)?;
     let stop = (held_out.inputs.rows > 0).then(|| held_out.labelled());
     network.train(rows.labelled(), stop, on_progress).map_err(failed)?;
+    calibration::calibrate(&mut network, &rows, &held_out).map_err(failed)?;
     let fusion = choose_fusion(plan, &network, &validation, &held_out)?;
     Ok((files(plan, &encoder, &network, &rows)?, fusion))
 }
@@ -135,12 +152,16 @@ struct Encoded {
     inputs: Inputs,
     labels: Array2<f32>,
     weights: Vec<f32>,
+    /// Numbers of the questions that the rows are candidates of.
+    questions: Vec<u32>,
+    /// The user of each question.
+    users: Vec<UserId>,
 }
 
 impl Encoded {
     fn labelled(&self) -> Labelled<'_> {
-        let Self { inputs, labels, weights } = self;
-        Labelled { inputs, labels, weights: Some(weights) }
+        let Self { inputs, labels, weights, questions, .. } = self;
+        Labelled { inputs, labels, weights: Some(weights), groups: Some(questions) }
     }
 }
 
@@ -167,8 +188,13 @@ fn encode(
     }
     let inputs = inputs(encoder, &batches);
     let labels = Array2::from_shape_vec((inputs.rows, tasks.len()), labels);
+    let labels = labels.expect("one label a row and task");
     let weights = chosen.iter().flat_map(|rows| rows.weights.iter().copied()).collect();
-    Ok(Encoded { inputs, labels: labels.expect("one label a row and task"), weights })
+    let numbers = (0u32..).zip(chosen);
+    let numbers = numbers.flat_map(|(number, rows)| rows.candidates.iter().map(move |_| number));
+    let questions_of_rows = numbers.collect();
+    let users = questions.iter().map(|question| question.case.context.user).collect();
+    Ok(Encoded { inputs, labels, weights, questions: questions_of_rows, users })
 }
 
 /// Encoded rows of some candidates of a question.

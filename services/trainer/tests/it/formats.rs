@@ -7,7 +7,7 @@ use rand_chacha::ChaCha8Rng;
 
 pub(crate) const USERS: u64 = 60;
 pub(crate) const ITEMS: u64 = 48;
-const START: u64 = 880_000_000;
+pub(crate) const START: u64 = 880_000_000;
 
 /// (user, item, rating, seconds): users like one of two halves of the catalogue, and arrive one
 /// after another.

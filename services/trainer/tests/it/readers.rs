@@ -2,12 +2,13 @@ use std::{fs, path::Path};
 
 use tempfile::TempDir;
 use tributary_domain::{Action, Gender, ItemId, UserId};
-use tributary_trainer::data::{self, DataError, DataSet, Format, Source};
+use tributary_trainer::data::{self, DataError, DataSet, Files, Format, Source};
 
 use crate::formats;
 
 pub(crate) fn source(path: &Path) -> Source {
-    Source { path: path.into(), format: Format::Auto, rejected_share: 0.01, seed: 1 }
+    let files = Files::Whole(path.into());
+    Source { files, format: Format::Auto, rejected_share: 0.01, seed: 1 }
 }
 
 fn written(write: fn(&Path)) -> (TempDir, Source) {
@@ -170,6 +171,51 @@ fn a_headerless_file_is_as_timed_as_its_first_row_is_wide() {
         assert_eq!(data.rejections.rejected, 0, "{:?}", data.rejections.examples);
         assert_eq!((data.events.len(), data.timed), (formats::ratings().len(), timed));
         assert!(data.events.iter().all(|event| event.behaviour.action == Action::Share));
+    }
+}
+
+/// As `u1.base` of MovieLens 100K is.
+#[test]
+fn a_headerless_file_with_a_number_third_is_of_ratings_or_times() {
+    let rating = |user: u64, item: u64| 1 + (user + item) % 5;
+    for (name, separator) in [("u1.base", "\t"), ("r.txt", "::"), ("r.txt", ","), ("r.txt", " ")] {
+        let (_folder, source) = events_file(name, "", |user, item, time| {
+            [user, item, rating(user, item), time].map(|field| field.to_string()).join(separator)
+        });
+        let data = data::read(&source).unwrap();
+        assert_eq!(data.rejections.rejected, 0, "{:?}", data.rejections.examples);
+        assert!(data.timed);
+        for event in &data.events {
+            let liked = rating(event.user.0, event.behaviour.item.0) >= 4;
+            assert_eq!(event.behaviour.action.is_liking(), liked);
+        }
+        let (_folder, source) = events_file(name, "", |user, item, time| {
+            [user, item, time].map(|field| field.to_string()).join(separator)
+        });
+        let data = data::read(&source).unwrap();
+        assert_eq!((data.events.len(), data.timed), (formats::ratings().len(), true));
+        assert!(data.events.iter().all(|event| event.behaviour.action == Action::Click));
+    }
+}
+
+#[test]
+fn looking_takes_what_dwell_ms_says() {
+    let (_folder, source) =
+        events_file("e.csv", "user,item,action,time,value,dwell_ms\n", |user, item, time| {
+            let (action, value) =
+                [("view", "9"), ("click", "9"), ("rating", "3")][(item % 3) as usize];
+            let dwell = if user.is_multiple_of(2) { "77" } else { "" };
+            format!("{user},{item},{action},{time},{value},{dwell}")
+        });
+    let data = data::read(&source).unwrap();
+    assert_eq!(data.rejections.rejected, 0, "{:?}", data.rejections.examples);
+    for event in &data.events {
+        let expected = match (event.user.0 % 2, event.behaviour.item.0 % 3) {
+            (0, _) => 77,
+            (_, 0) => 9,
+            _ => 0,
+        };
+        assert_eq!(event.behaviour.dwell_ms, expected, "{event:?}");
     }
 }
 

@@ -2,12 +2,18 @@ use std::{fs, path::Path};
 
 use tempfile::TempDir;
 use tributary_bundle::Store;
-use tributary_trainer::{TrainerError, config::Config, steps, work::Work};
+use tributary_trainer::{
+    TrainerError,
+    config::Config,
+    gate::{GateConfig, passage::Publication},
+    steps,
+    work::Work,
+};
 
 use crate::{formats, readers::source};
 
 /// Settings under which a training takes a second or two.
-fn quick() -> Config {
+pub(crate) fn quick() -> Config {
     let mut config = Config::default().seeded(3);
     config.two_tower.epochs = 4;
     config.two_tower.batch = 128;
@@ -41,6 +47,8 @@ fn a_training_ends_in_a_published_bundle() {
             "ItemKNN",
             "EASE",
             "two-tower",
+            "multi-interest",
+            "graph",
             "collaborative",
             "search",
             "trending",
@@ -49,19 +57,29 @@ fn a_training_ends_in_a_published_bundle() {
             "final",
         ]
     );
-    let ndcg = |name: &str| {
-        evaluation.lists.iter().find(|row| row.name == name).unwrap().metrics.ndcg_at_10
-    };
+    let ndcg = |name: &str| evaluation.list(name).unwrap().at(10).unwrap().ndcg;
     assert!(ndcg("EASE") > ndcg("popularity"), "{}", evaluation.to_text());
     assert!(ndcg("final") > ndcg("popularity"), "{}", evaluation.to_text());
 
     let store = Store::at(folder.path().join("store"));
-    let first = steps::bundle(&work, &store, false).unwrap();
+    let first = steps::bundle(&work, &store, &lenient(), &Publication::Not).unwrap();
     assert_eq!(store.current().unwrap(), None, "written, not published");
-    let second = steps::bundle(&work, &store, true).unwrap();
-    assert_eq!(store.current().unwrap(), Some(second.clone()));
-    check_files(&store.open(&first).unwrap());
-    check_files(&store.open(&second).unwrap());
+    let second = steps::bundle(&work, &store, &lenient(), &Publication::IfPassed).unwrap();
+    assert_eq!(store.current().unwrap(), Some(second.bundle.clone()));
+    check_files(&store.open(&first.bundle).unwrap());
+    check_files(&store.open(&second.bundle).unwrap());
+}
+
+/// A dozen users say little of a model's quality.
+fn lenient() -> GateConfig {
+    GateConfig {
+        least_auc: 0.0,
+        least_auc_gain: -1.0,
+        least_pcoc: 0.0,
+        most_pcoc: f64::MAX,
+        baseline_share: 0.0,
+        ..GateConfig::default()
+    }
 }
 
 fn check_files(bundle: &tributary_bundle::Bundle) {
@@ -98,7 +116,7 @@ fn a_model_that_differs_from_its_golden_outputs_is_not_bundled() {
     let models = work.final_models();
     swap(&models.join("models/user_tower.onnx"), &models.join("models/item_tower.onnx"));
     let store = Store::at(folder.path().join("store"));
-    let error = steps::bundle(&work, &store, true).unwrap_err();
+    let error = steps::bundle(&work, &store, &lenient(), &Publication::IfPassed).unwrap_err();
     assert!(matches!(error, TrainerError::Golden { .. }), "{error}");
     assert!(store.list().unwrap().is_empty());
     assert_eq!(store.current().unwrap(), None);

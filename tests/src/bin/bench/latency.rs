@@ -60,7 +60,7 @@ fn generate(mesh: &Mesh, options: &[&str]) -> Result<Value> {
 fn add(report: &mut Report, what: &str, load: &Value, floor: f64, aim: &'static str) -> Result<()> {
     let (p50, p99) = (quantile_ms(load, "p50_ms")?, quantile_ms(load, "p99_ms")?);
     let rate = load["per_second"].as_f64().context("per_second")?;
-    let size = format!("{} requests of 20, 4 channels × 200; {rate:.0} a second", load["requests"]);
+    let size = format!("{} requests of 20, 6 channels × 200; {rate:.0} a second", load["requests"]);
     let measured =
         format!("p50 {p50:.2} ms, p99 {p99:.2} ms; {} degraded", load["degraded_answers"]);
     report.add(what, size, measured, format!("health check: {:.1} ×", p50 / floor), aim);

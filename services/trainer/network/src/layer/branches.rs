@@ -1,6 +1,7 @@
 //! Two layers on the same input, their outputs side by side.
 
 use ndarray::{Array2, ArrayView2, Axis, concatenate, s};
+use rand_chacha::ChaCha8Rng;
 
 use super::{Chain, Layer, Trace};
 use crate::{graph::Graph, optimiser::Parameter, real::Real};
@@ -40,6 +41,16 @@ impl<T: Real> Layer<T> for Branches<T> {
         parameters
     }
 
+    fn begin_step(&mut self, rows: usize, random: &mut ChaCha8Rng) {
+        self.left.begin_step(rows, random);
+        self.right.begin_step(rows, random);
+    }
+
+    fn end_step(&mut self) {
+        self.left.end_step();
+        self.right.end_step();
+    }
+
     fn export(&self, graph: &mut Graph, input: &str) -> String {
         let left = self.left.export(graph, input);
         let right = self.right.export(graph, input);
@@ -50,7 +61,6 @@ impl<T: Real> Layer<T> for Branches<T> {
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
     use super::*;
     use crate::layer::tests::check_gradients;

@@ -2,8 +2,9 @@
 
 use ndarray::{Array2, ArrayView2};
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
-use super::{Layer, Linear, Relu, Trace};
+use super::{Dropout, Layer, Linear, Relu, Trace};
 use crate::{graph::Graph, optimiser::Parameter, real::Real};
 
 /// Each layer reads the output of the one before it. Without layers, the identity.
@@ -19,10 +20,23 @@ impl<T: Real> Chain<T> {
 
     /// Linear layers of these widths, each with a ReLU.
     pub(crate) fn perceptron(inputs: usize, widths: &[usize], random: &mut impl Rng) -> Self {
+        Self::perceptron_with_dropout(inputs, widths, 0.0, random)
+    }
+
+    /// The same, with dropout of that rate after each ReLU.
+    pub(crate) fn perceptron_with_dropout(
+        inputs: usize,
+        widths: &[usize],
+        rate: f32,
+        random: &mut impl Rng,
+    ) -> Self {
         let mut chain = Self::new();
         let mut width = inputs;
         for &next in widths {
             chain = chain.then(Linear::new(width, next, random)).then(Relu);
+            if rate > 0.0 {
+                chain = chain.then(Dropout::new(next, rate));
+            }
             width = next;
         }
         chain
@@ -65,6 +79,14 @@ impl<T: Real> Layer<T> for Chain<T> {
         self.layers.iter_mut().flat_map(|layer| layer.parameters()).collect()
     }
 
+    fn begin_step(&mut self, rows: usize, random: &mut ChaCha8Rng) {
+        self.layers.iter_mut().for_each(|layer| layer.begin_step(rows, random));
+    }
+
+    fn end_step(&mut self) {
+        self.layers.iter_mut().for_each(|layer| layer.end_step());
+    }
+
     fn export(&self, graph: &mut Graph, input: &str) -> String {
         let mut value = input.to_owned();
         for layer in &self.layers {
@@ -77,7 +99,6 @@ impl<T: Real> Layer<T> for Chain<T> {
 #[cfg(test)]
 mod tests {
     use rand::SeedableRng;
-    use rand_chacha::ChaCha8Rng;
 
     use super::*;
     use crate::layer::{Sigmoid, tests::check_gradients};

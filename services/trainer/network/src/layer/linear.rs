@@ -29,6 +29,10 @@ impl<T: Real> Linear<T> {
             Array2::from_shape_simple_fn((inputs, outputs), || T::from_f64(normal.sample(random)));
         Self { weights: Parameter::new(weights), bias: None }
     }
+
+    pub(crate) fn weights(&self) -> &Array2<T> {
+        &self.weights.value
+    }
 }
 
 impl<T: Real> Layer<T> for Linear<T> {

@@ -1,12 +1,14 @@
 use ndarray::{Array2, array};
 use rand::Rng;
 
-use super::*;
+use super::{loss::Goal, *};
 use crate::{
-    BagShape, IdShape, TableShape,
-    embedding::tests as embedding,
-    layer::{Layer, tests::assert_close},
+    BagShape, IdShape, TableShape, embedding::tests as embedding, layer::tests::assert_close,
 };
+
+mod checkpoints;
+mod goals;
+mod interests;
 
 const USERS: usize = 30;
 const ITEMS: usize = 30;
@@ -55,14 +57,18 @@ fn config() -> RankerConfig {
     }
 }
 
-fn train(config: RankerConfig) -> (Ranker, Vec<Progress>) {
+/// Epoch, loss and validation loss.
+type Report = (usize, f64, Option<f64>);
+
+fn train(config: RankerConfig) -> (Ranker, Vec<Report>) {
     let (inputs, labels) = planted(3000, 1);
     let (held_inputs, held_labels) = planted(500, 2);
     let mut model = Ranker::new(layout(), config).unwrap();
     let mut progress = Vec::new();
-    let rows = Labelled { inputs: &inputs, labels: &labels, weights: None };
-    let held = Labelled { inputs: &held_inputs, labels: &held_labels, weights: None };
-    model.train(rows, Some(held), &mut |epoch| progress.push(epoch)).unwrap();
+    let rows = Labelled { inputs: &inputs, labels: &labels, weights: None, groups: None };
+    let held = Labelled { inputs: &held_inputs, labels: &held_labels, weights: None, groups: None };
+    let report = &mut |p: Progress<'_>| progress.push((p.epoch, p.loss, p.validation_loss));
+    model.train(rows, Some(held), report).unwrap();
     (model, progress)
 }
 
@@ -109,6 +115,7 @@ fn learns_planted_interactions() {
     check_planted(|config| config.cross_rank = 0);
     check_planted(|config| config.hidden.clear());
     check_planted(|config| config.cross_layers = 0);
+    check_planted(|config| config.dropout = 0.2);
 }
 
 #[test]
@@ -128,11 +135,12 @@ fn stops_early_and_keeps_the_best() {
     let (model, progress) =
         train(RankerConfig { learning_rate: 0.3, patience: 2, epochs: 50, ..config() });
     assert!(progress.len() < 50, "it never stopped");
-    let losses: Vec<f64> = progress.iter().map(|p| p.validation_loss.unwrap()).collect();
+    let losses: Vec<f64> = progress.iter().map(|report| report.2.unwrap()).collect();
     let best = losses.iter().copied().fold(f64::INFINITY, f64::min);
     assert!(losses[losses.len() - 3..].iter().skip(1).all(|loss| *loss >= best));
     let (inputs, labels) = planted(500, 2);
-    let kept = model.loss(Labelled { inputs: &inputs, labels: &labels, weights: None });
+    let kept =
+        model.loss(Labelled { inputs: &inputs, labels: &labels, weights: None, groups: None });
     assert!((kept - best).abs() < 1e-9, "{kept} against {best}");
 }
 
@@ -143,7 +151,8 @@ fn a_row_of_weight_zero_teaches_nothing() {
     let mut run = |noise: f32| {
         labels.rows_mut().into_iter().step_by(3).for_each(|mut row| row.fill(noise));
         let mut model = Ranker::new(layout(), RankerConfig { epochs: 2, ..config() }).unwrap();
-        let rows = Labelled { inputs: &inputs, labels: &labels, weights: Some(&weights) };
+        let rows =
+            Labelled { inputs: &inputs, labels: &labels, weights: Some(&weights), groups: None };
         model.train(rows, None, &mut |_| ()).unwrap();
         model.export().unwrap()
     };
@@ -157,7 +166,7 @@ fn a_task_of_weight_zero_teaches_nothing() {
         labels.column_mut(1).fill(noise);
         let config = RankerConfig { epochs: 2, task_weights: vec![1.0, 0.0], ..config() };
         let mut model = Ranker::new(layout(), config).unwrap();
-        let rows = Labelled { inputs: &inputs, labels: &labels, weights: None };
+        let rows = Labelled { inputs: &inputs, labels: &labels, weights: None, groups: None };
         model.train(rows, None, &mut |_| ()).unwrap();
         model.export().unwrap()
     };
@@ -171,7 +180,7 @@ fn regularisation_shrinks_the_weights() {
             RankerConfig { regularisation, embedding_regularisation: regularisation, ..config() };
         let (mut model, _) = train(config);
         let tables: f32 = model.network.tables[0].values.iter().map(|value| value * value).sum();
-        let weights = &model.network.body.parameters()[0].value;
+        let weights = &model.network.layers()[0].value;
         (tables, weights.iter().map(|value| value * value).sum::<f32>())
     };
     let (free, held) = (size(0.0), size(0.01));
@@ -193,10 +202,30 @@ fn a_probability_does_not_depend_on_its_batch() {
 
 #[test]
 fn gradients_of_the_whole_model() {
-    for (structure, rank) in [(Structure::Parallel, 0), (Structure::Stacked, 2)] {
+    let attention = |weights, pooled| AttentionConfig {
+        hidden: vec![4],
+        weights,
+        pooled,
+        ..AttentionConfig::new("history", "item")
+    };
+    let configs = [
+        (Structure::Parallel, 0, vec![]),
+        (Structure::Stacked, 2, vec![]),
+        (Structure::Parallel, 2, vec![attention(AttentionWeights::Raw, true)]),
+        (
+            Structure::Stacked,
+            0,
+            vec![
+                attention(AttentionWeights::Softmax, false),
+                AttentionConfig { hidden: vec![], ..AttentionConfig::new("genres", "genre") },
+            ],
+        ),
+    ];
+    for (structure, cross_rank, attention) in configs {
         let config = RankerConfig {
             structure,
-            cross_rank: rank,
+            cross_rank,
+            attention,
             hidden: vec![5],
             ..RankerConfig::default()
         };
@@ -211,14 +240,17 @@ fn gradients_of_the_whole_model() {
 
 fn loss(scorer: &mut Scorer<f64>) -> f64 {
     let labels = array![[1.0, 0.0], [0.0, 1.0], [1.0, 1.0], [0.0, 0.5]];
-    let goal = Goal { labels, weights: vec![1.0, 2.0, 0.5, 1.0] };
-    scorer.learn(&embedding::inputs(), &goal, &[1.0, 0.5]) / 4.0
+    let groups = Some(vec![1, 3]);
+    let goal = Goal { labels, weights: vec![1.0, 2.0, 0.5, 1.0], groups };
+    let balance = Balance { tasks: vec![1.0, 0.5], listwise: 0.3 };
+    let random = &mut ChaCha8Rng::seed_from_u64(1);
+    scorer.learn(&embedding::inputs(), &goal, &balance, random) / 4.0
 }
 
 fn check_whole(mut scorer: Scorer<f64>) {
     loss(&mut scorer);
     let layers: Vec<Array2<f64>> =
-        scorer.body.parameters().iter().map(|layer| layer.gradient.clone()).collect();
+        scorer.layers().iter().map(|layer| layer.gradient.clone()).collect();
     let tables: Vec<Vec<f64>> = scorer
         .tables
         .iter()
@@ -230,7 +262,7 @@ fn check_whole(mut scorer: Scorer<f64>) {
     for (number, gradient) in layers.iter().enumerate() {
         for cell in ndarray::indices(gradient.dim()) {
             let nudge = |scorer: &mut Scorer<f64>, step: f64| {
-                scorer.body.parameters()[number].value[cell] += step;
+                scorer.layers()[number].value[cell] += step;
             };
             check_slope(&mut scorer, gradient[cell], nudge, &format!("layer {number} {cell:?}"));
         }
@@ -266,7 +298,7 @@ fn refused(change: impl FnOnce(&mut Inputs, &mut Array2<f32>, &mut Vec<f32>), ex
     let mut weights = vec![1.0; 8];
     change(&mut inputs, &mut labels, &mut weights);
     let mut model = Ranker::new(layout(), config()).unwrap();
-    let rows = Labelled { inputs: &inputs, labels: &labels, weights: Some(&weights) };
+    let rows = Labelled { inputs: &inputs, labels: &labels, weights: Some(&weights), groups: None };
     let error = model.train(rows, None, &mut |_| ()).unwrap_err();
     assert_eq!(error.to_string(), expected);
 }
@@ -301,7 +333,7 @@ fn bad_rows_are_refused() {
 #[test]
 fn bad_settings_are_refused() {
     type Change = fn(&mut RankerConfig);
-    let rows: [(Change, &str); 6] = [
+    let rows: [(Change, &str); 10] = [
         (|c| c.tasks.clear(), "tasks must be at least 1"),
         (|c| c.tasks = vec!["a".into(), "a".into()], "tasks must not name a task twice"),
         (
@@ -311,6 +343,19 @@ fn bad_settings_are_refused() {
         (|c| c.task_weights = vec![1.0], "task_weights must be one a task, or none"),
         (|c| c.hidden = vec![0], "hidden must not have a layer of width 0"),
         (|c| c.learning_rate = -1.0, "learning_rate must be a positive number, not -1"),
+        (|c| c.dropout = 1.0, "dropout must be at least 0 and below 1, not 1"),
+        (
+            |c| c.attention = vec![AttentionConfig::new("recent", "item")],
+            "attention names recent, which is no such column",
+        ),
+        (
+            |c| c.attention = vec![AttentionConfig::new("history", "genre")],
+            "attention names genre, which is no such column",
+        ),
+        (
+            |c| c.attention = vec![AttentionConfig::new("history", "user")],
+            "attention history and user are not of one table",
+        ),
     ];
     for (change, expected) in rows {
         let mut config = config();

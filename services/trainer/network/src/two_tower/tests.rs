@@ -1,10 +1,13 @@
 use ndarray::{Array2, array};
 use rand::Rng;
 
-use super::{towers::Towers, *};
+use super::{
+    towers::{Towers, Users},
+    *,
+};
 use crate::{
     BagShape, IdShape, TableShape, embedding::tests as embedding, layer::tests::assert_close,
-    two_tower::softmax::Columns,
+    recall::softmax::Columns,
 };
 
 const CLUSTERS: usize = 4;
@@ -77,11 +80,13 @@ fn train(config: TwoTowerConfig) -> (TwoTower, Vec<f64>) {
     let mut model = TwoTower::new(users_layout(8), items_layout(8), config).unwrap();
     let mut losses = Vec::new();
     let items = catalogue();
-    let examples = TwoTowerExamples {
+    let examples = RecallExamples {
         users: &users,
         items: &items,
         targets: &targets,
         frequencies: &frequencies,
+        positives: None,
+        objectives: None,
     };
     model.train(examples, &mut |progress| losses.push(progress.loss)).unwrap();
     (model, losses)
@@ -139,11 +144,13 @@ fn logq_removes_the_sampling_bias() {
             ..config()
         };
         let mut model = TwoTower::new(users_layout(8), items_layout(8), config).unwrap();
-        let examples = TwoTowerExamples {
+        let examples = RecallExamples {
             users: &users,
             items: &items,
             targets: &targets,
             frequencies: &frequencies,
+            positives: None,
+            objectives: None,
         };
         model.train(examples, &mut |_| ()).unwrap();
         let user = model.user_vectors(&user).unwrap();
@@ -173,6 +180,52 @@ fn a_vector_does_not_depend_on_its_batch() {
     assert_eq!(model.user_vectors(&users.select(&[])).unwrap().dim(), (0, 8));
 }
 
+/// Watching follows one cluster, liking the next one: the served vector is between the two, as
+/// the weights say.
+#[test]
+fn objectives_are_fused_by_their_weights() {
+    let (users, targets) = clustered(800, 3);
+    let liked: Vec<u32> = targets.iter().map(|target| (target + 1) % 40).collect();
+    let both = ndarray::concatenate(Axis(0), &[users.ids.view(), users.ids.view()]).unwrap();
+    let bag = ndarray::concatenate(Axis(0), &[users.bags[0].view(), users.bags[0].view()]).unwrap();
+    let users = Inputs { rows: 1600, ids: both, bags: vec![bag], dense: Array2::zeros((1600, 1)) };
+    let targets = [targets, liked].concat();
+    let weights = Array2::from_shape_fn((1600, 2), |(row, objective)| {
+        f32::from(u8::from((row < 800) == (objective == 0)))
+    });
+    let items = catalogue();
+    let examples = RecallExamples {
+        users: &users,
+        items: &items,
+        targets: &targets,
+        frequencies: &[1.0 / ITEMS as f32; ITEMS],
+        positives: None,
+        objectives: Some(&weights),
+    };
+    let inside = |watched: f32, liked: f32| {
+        let objectives = [("watched", watched), ("liked", liked)]
+            .map(|(name, weight)| Objective { name: name.into(), weight });
+        let config = TwoTowerConfig { objectives: objectives.to_vec(), ..config() };
+        let mut model = TwoTower::new(users_layout(8), items_layout(8), config).unwrap();
+        model.train(examples, &mut |_| ()).unwrap();
+        let vectors = model.user_vectors(&users.select(&(0..40).collect::<Vec<_>>())).unwrap();
+        let scores = vectors.dot(&model.item_vectors(&items).unwrap().t());
+        let mut counts = [0; CLUSTERS];
+        for (row, scores) in scores.rows().into_iter().enumerate() {
+            let mut order: Vec<usize> = (0..ITEMS).collect();
+            order.sort_by(|&a, &b| scores[b].total_cmp(&scores[a]));
+            order[..10]
+                .iter()
+                .for_each(|item| counts[(item + CLUSTERS - row % CLUSTERS) % CLUSTERS] += 1);
+        }
+        counts
+    };
+    let [watched, liked, ..] = inside(1.0, 0.01);
+    assert!(watched > 390 && liked < 10, "{watched} and {liked} of 400");
+    let [watched, liked, ..] = inside(0.01, 1.0);
+    assert!(watched < 10 && liked > 390, "{watched} and {liked} of 400");
+}
+
 #[test]
 fn gradients_of_the_whole_model() {
     let config = TwoTowerConfig {
@@ -200,13 +253,23 @@ fn gradients_of_the_whole_model() {
         bags: Vec::new(),
         dense: array![[0.5], [1.0], [-1.0]],
     };
-    let random = &mut ChaCha8Rng::seed_from_u64(9);
-    let mut towers: Towers<f64> =
-        Towers::new(embedding::layout(), item_layout, &config, random).unwrap();
-    assert_eq!(towers.tables.len(), 3, "one table is shared");
-    enlarge(&mut towers);
-    let columns = Columns { targets: vec![0, 2, 1, 0], log_weights: vec![0.5, 0.0, -0.25] };
-    check_whole(towers, &items, &columns);
+    let both = ["watched", "liked"].map(|name| Objective { name: name.into(), weight: 1.0 });
+    for (objectives, senet) in [(vec![], false), (both.to_vec(), false), (vec![], true)] {
+        let random = &mut ChaCha8Rng::seed_from_u64(9);
+        let count = objectives.len();
+        let config = TwoTowerConfig { objectives, senet, ..config.clone() };
+        let mut towers: Towers<f64> =
+            Towers::new(embedding::layout(), item_layout.clone(), &config, random).unwrap();
+        assert_eq!(towers.tables.len(), 3, "one table is shared");
+        enlarge(&mut towers);
+        // A bias of zero behind a padding row is the corner of a ReLU.
+        for (seed, layer) in (30..).zip(towers.layers()) {
+            let (rows, width) = layer.value.dim();
+            layer.value += &(crate::layer::tests::random(rows, width, seed) * 0.1);
+        }
+        let columns = Columns::plain(vec![0, 2, 1, 0], vec![0.5, 0.0, -0.25]);
+        check_whole(towers, &items, &columns, count);
+    }
 }
 
 /// Fresh embeddings are small, and so would be the second-order effects a wrong gradient shows.
@@ -216,8 +279,11 @@ fn enlarge(towers: &mut Towers<f64>) {
     }
 }
 
-fn check_whole(mut towers: Towers<f64>, items: &Inputs, columns: &Columns<f64>) {
+fn check_whole(mut towers: Towers<f64>, items: &Inputs, columns: &Columns<f64>, objectives: usize) {
     let users = embedding::inputs();
+    let weights = array![[1.0, 0.0], [0.5, 2.0], [1.0, 1.0], [0.0, 0.25]];
+    let weights = (objectives == 2).then_some(&weights);
+    let users = Users { inputs: &users, weights };
     let loss = |towers: &mut Towers<f64>| towers.learn(&users, items, columns, 0.5);
     loss(&mut towers);
     let tables: Vec<(usize, usize, f64)> = (0..towers.tables.len())
@@ -263,11 +329,13 @@ fn refused(change: impl FnOnce(&mut Inputs, &mut Vec<u32>, &mut [f32; ITEMS]), e
     let mut frequencies = [1.0 / ITEMS as f32; ITEMS];
     change(&mut users, &mut targets, &mut frequencies);
     let items = catalogue();
-    let examples = TwoTowerExamples {
+    let examples = RecallExamples {
         users: &users,
         items: &items,
         targets: &targets,
         frequencies: &frequencies,
+        positives: None,
+        objectives: None,
     };
     let mut model = TwoTower::new(users_layout(8), items_layout(8), config()).unwrap();
     let error = model.train(examples, &mut |_| ()).unwrap_err();

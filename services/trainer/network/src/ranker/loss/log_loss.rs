@@ -2,16 +2,8 @@
 
 use ndarray::{Array2, ArrayView2, Zip};
 
+use super::Goal;
 use crate::{layer::sigmoid::sigmoid, real::Real};
-
-/// What the loss of a batch compares with.
-#[derive(Debug)]
-pub(super) struct Goal<T> {
-    /// `[rows, tasks]`.
-    pub(super) labels: Array2<T>,
-    /// One a row.
-    pub(super) weights: Vec<T>,
-}
 
 /// The weighted sum of the log losses, and its gradient with respect to the logits
 /// `[rows, tasks]`.
@@ -45,7 +37,7 @@ mod tests {
     use crate::layer::tests::assert_close;
 
     fn goal() -> Goal<f64> {
-        Goal { labels: array![[1.0, 0.0], [0.0, 0.25]], weights: vec![1.0, 3.0] }
+        Goal { labels: array![[1.0, 0.0], [0.0, 0.25]], weights: vec![1.0, 3.0], groups: None }
     }
 
     #[test]
@@ -75,7 +67,7 @@ mod tests {
 
     #[test]
     fn extreme_logits_stay_finite() {
-        let goal = Goal { labels: array![[0.0f32], [1.0]], weights: vec![1.0, 1.0] };
+        let goal = Goal { labels: array![[0.0f32], [1.0]], weights: vec![1.0, 1.0], groups: None };
         let (total, gradient) = log_loss(array![[1e4], [-1e4]].view(), &goal, &[1.0]);
         assert_eq!(total, 2e4);
         assert_eq!(gradient, array![[1.0], [-1.0]]);
