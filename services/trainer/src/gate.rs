@@ -78,7 +78,7 @@ impl Default for GateConfig {
             least_auc: 0.55,
             least_auc_gain: 0.02,
             least_pcoc: 0.85,
-            most_pcoc: 1.13,
+            most_pcoc: 1.15,
             baseline: "popularity".into(),
             baseline_share: 1.0,
             recent: RecentConfig::default(),
