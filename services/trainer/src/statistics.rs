@@ -1,11 +1,7 @@
 //! Statistics of a handful of numbers.
 
+pub(crate) use crate::evaluate::metrics::mean;
 use crate::number::{float, floor};
-
-/// The mean, 0 of nothing.
-pub(crate) fn mean(values: &[f64]) -> f64 {
-    values.iter().sum::<f64>() / float(values.len().max(1))
-}
 
 /// Of a sample (divided by n − 1); 0 of fewer than two.
 pub(crate) fn standard_deviation(values: &[f64]) -> f64 {
