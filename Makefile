@@ -16,7 +16,7 @@ ITEMS ?= 50000
 USERS ?= 20000
 WORK ?= .tributary/bench-train
 
-.PHONY: help up test lint bench bench-train quality build data tools python clean-state
+.PHONY: help up test lint bench bench-train quality build data tools servers python clean-state
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
@@ -25,7 +25,7 @@ up: tools $(if $(filter .tributary/data/ml-100k,$(DATA)),data) ## Build, train w
 	cargo build --release --workspace --bins
 	target/release/tributary up --data $(DATA) --port $(PORT)
 
-test: tools data python ## Every test: units, services, end to end
+test: tools data servers python ## Every test: units, services, end to end
 	cargo build --workspace --all-targets
 	TRIBUTARY_PYTHON=$(CURDIR)/$(PYTHON) TRIBUTARY_BUF=$(CURDIR)/$(BUF) \
 		TRIBUTARY_GRPCURL=$(CURDIR)/.tools/grpcurl cargo test --workspace
@@ -58,6 +58,9 @@ tools: $(ONNXRUNTIME) ## ONNX Runtime
 
 $(ONNXRUNTIME):
 	scripts/fetch-onnxruntime.sh $(dir $@)
+
+servers: ## Redis and MariaDB, of which the tests start private instances
+	scripts/install-servers.sh
 
 data: .tributary/data/ml-100k/ml-100k.inter ## MovieLens 100K, the sample data
 

@@ -28,6 +28,7 @@ impl Classify for FeatureError {
             Self::Deadline => Kind::DeadlineExceeded,
             Self::Overtaken { .. } => Kind::OutOfRange,
             Self::Store(StoreError::QueueFull) => Kind::ResourceExhausted,
+            Self::Store(StoreError::Position { .. }) => Kind::FailedPrecondition,
             Self::Store(StoreError::Closed) => Kind::Unavailable,
             Self::Store(
                 StoreError::Corrupt { .. } | StoreError::Database(_) | StoreError::Aborted(_),

@@ -15,6 +15,20 @@ pub(crate) struct Contact {
 }
 
 impl Contact {
+    fn with(item: ItemId) -> Self {
+        Self { item, last: Timestamp(0), shown: 0, acted: false }
+    }
+
+    fn meet(&mut self, behaviour: &Behaviour) {
+        self.last = self.last.max(behaviour.time);
+        match behaviour.action {
+            Action::Impression => self.shown = self.shown.saturating_add(1),
+            Action::Click | Action::View | Action::Bookmark | Action::Share | Action::Hide => {
+                self.acted = true;
+            }
+        }
+    }
+
     fn is_seen(&self, impressions_until_seen: u16) -> bool {
         self.acted || self.shown >= impressions_until_seen
     }
@@ -46,22 +60,34 @@ impl Exposure {
 
     pub(crate) fn record(&mut self, behaviour: &Behaviour, retention: &Retention) {
         let contact = self.contact(behaviour.item);
-        contact.last = contact.last.max(behaviour.time);
-        match behaviour.action {
-            Action::Impression => contact.shown = contact.shown.saturating_add(1),
-            Action::Click | Action::View | Action::Bookmark | Action::Share | Action::Hide => {
-                contact.acted = true;
-            }
-        }
+        contact.meet(behaviour);
         let seen = contact.is_seen(retention.impressions_until_seen);
         self.bound(seen, retention);
+    }
+
+    /// Makes the contact with `item` what these behaviours made it: none where there are none. A
+    /// contact that was forgotten stays forgotten.
+    pub(crate) fn replace<'a>(
+        &mut self,
+        item: ItemId,
+        behaviours: impl Iterator<Item = &'a Behaviour>,
+    ) {
+        let place = self.contacts.binary_search_by_key(&item, |contact| contact.item);
+        let Ok(index) = place else { return };
+        let mut contact = None;
+        for behaviour in behaviours {
+            contact.get_or_insert_with(|| Contact::with(item)).meet(behaviour);
+        }
+        match contact {
+            Some(contact) => self.contacts[index] = contact,
+            None => drop(self.contacts.remove(index)),
+        }
     }
 
     fn contact(&mut self, item: ItemId) -> &mut Contact {
         let place = self.contacts.binary_search_by_key(&item, |contact| contact.item);
         let index = place.unwrap_or_else(|index| {
-            let fresh = Contact { item, last: Timestamp(0), shown: 0, acted: false };
-            self.contacts.insert(index, fresh);
+            self.contacts.insert(index, Contact::with(item));
             index
         });
         &mut self.contacts[index]

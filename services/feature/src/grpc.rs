@@ -15,7 +15,7 @@ use wire::feature_service_server::FeatureService;
 
 use crate::{
     FeatureError, Store, metrics,
-    store::{EventsWritten, ItemsWritten, StoredItem},
+    store::{ChangesWritten, EventsWritten, ItemsWritten, StoredItem},
 };
 pub use watch::STORE_METADATA;
 
@@ -137,11 +137,38 @@ impl FeatureService for Service {
     ) -> Answer<wire::RecordEventsResponse> {
         let (metadata, _, message) = request.into_parts();
         answer(&metadata, async {
-            let wire::RecordEventsRequest { events } = message;
-            let written = self.store.record(decode::all("events", events)?).await?;
+            let wire::RecordEventsRequest { events, served } = message;
+            let written = self.store.record(decode::events(events, served)?).await?;
             metrics::events(written);
             let EventsWritten { recorded, duplicates } = written;
             Ok(wire::RecordEventsResponse { recorded, duplicates })
+        })
+        .await
+    }
+
+    async fn apply_changes(
+        &self,
+        request: Request<wire::ApplyChangesRequest>,
+    ) -> Answer<wire::ApplyChangesResponse> {
+        let (metadata, _, message) = request.into_parts();
+        answer(&metadata, async {
+            let written = self.store.apply(decode::changes(message)?).await?;
+            metrics::changes(written);
+            let ChangesWritten { changed, duplicates, item_sequence } = written;
+            Ok(wire::ApplyChangesResponse { changed, duplicates, item_sequence })
+        })
+        .await
+    }
+
+    async fn get_position(
+        &self,
+        request: Request<wire::GetPositionRequest>,
+    ) -> Answer<wire::GetPositionResponse> {
+        let (metadata, _, message) = request.into_parts();
+        answer(&metadata, async {
+            let wire::GetPositionRequest { source } = message;
+            let position = self.store.position(decode::source(source)?).await?;
+            Ok(wire::GetPositionResponse { position })
         })
         .await
     }

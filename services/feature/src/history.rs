@@ -13,6 +13,15 @@ impl History {
         behaviours.is_sorted_by_key(key).then_some(Self { behaviours })
     }
 
+    /// The history of a user who did all this, in any order, impressions left out.
+    pub(crate) fn latest(all: &[Behaviour], limit: usize) -> Self {
+        let acted = all.iter().filter(|behaviour| behaviour.action != Action::Impression);
+        let mut behaviours: Vec<Behaviour> = acted.copied().collect();
+        behaviours.sort_by_key(key);
+        behaviours.drain(..behaviours.len().saturating_sub(limit));
+        Self { behaviours }
+    }
+
     pub(crate) fn behaviours(&self) -> &[Behaviour] {
         &self.behaviours
     }
@@ -54,6 +63,7 @@ mod tests {
             expected.sort_by_key(key);
             let latest = &expected[expected.len().saturating_sub(limit)..];
             prop_assert_eq!(history.behaviours(), latest);
+            prop_assert_eq!(History::latest(&expected, limit), history);
         }
     }
 }

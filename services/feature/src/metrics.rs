@@ -6,7 +6,7 @@ use metrics::{
     Unit, counter, describe_counter, describe_gauge, describe_histogram, gauge, histogram,
 };
 
-use crate::store::{EventsWritten, Heads};
+use crate::store::{ChangesWritten, EventsWritten, Heads};
 
 const COMMIT: &str = "tributary_feature_commit_seconds";
 const COMMIT_CALLS: &str = "tributary_feature_commit_calls";
@@ -15,6 +15,7 @@ const QUEUE: &str = "tributary_feature_write_queue_calls";
 const REFUSED: &str = "tributary_feature_writes_refused_total";
 const HEAD: &str = "tributary_feature_log_head";
 const EVENTS: &str = "tributary_feature_events_total";
+const CHANGES: &str = "tributary_feature_source_changes_total";
 const WATCHERS: &str = "tributary_feature_watchers";
 
 /// Says what the metrics mean. Call once at start.
@@ -26,6 +27,7 @@ pub(crate) fn describe() {
     describe_counter!(REFUSED, "writes refused because the queue was full");
     describe_gauge!(HEAD, "last sequence number, by log");
     describe_counter!(EVENTS, "events, by outcome: recorded or duplicate");
+    describe_counter!(CHANGES, "changes of other databases, by outcome: changed or duplicate");
     describe_gauge!(WATCHERS, "open streams, by log");
 }
 
@@ -54,6 +56,12 @@ pub(crate) fn events(written: EventsWritten) {
     let EventsWritten { recorded, duplicates } = written;
     counter!(EVENTS, "outcome" => "recorded").increment(recorded.into());
     counter!(EVENTS, "outcome" => "duplicate").increment(duplicates.into());
+}
+
+pub(crate) fn changes(written: ChangesWritten) {
+    let ChangesWritten { changed, duplicates, item_sequence: _ } = written;
+    counter!(CHANGES, "outcome" => "changed").increment(changed.into());
+    counter!(CHANGES, "outcome" => "duplicate").increment(duplicates.into());
 }
 
 /// Counts a stream for as long as it is held.

@@ -29,6 +29,23 @@ impl User {
         }
     }
 
+    /// Takes a recorded behaviour back, of all recorded ones of the user `left` is what is left.
+    pub(crate) fn retract(
+        &mut self,
+        behaviour: &Behaviour,
+        left: &[Behaviour],
+        version: u64,
+        retention: &Retention,
+    ) {
+        let on_item = left.iter().filter(|other| other.item == behaviour.item);
+        self.exposure.replace(behaviour.item, on_item);
+        if behaviour.action != Action::Impression {
+            self.history = History::latest(left, retention.behaviours);
+            let empty = self.profile.is_none() && self.history.behaviours().is_empty();
+            self.version = if empty { 0 } else { version };
+        }
+    }
+
     pub(crate) fn replace_profile(&mut self, profile: UserProfile, version: u64) {
         self.profile = Some(profile);
         self.version = version;

@@ -4,15 +4,19 @@
 //! each file, in `mod proto`, and name the offending field where a message is wrong.
 
 mod behaviour;
+mod change;
 mod field;
 mod id;
 mod item;
+mod served;
 mod user;
 
 pub use behaviour::{Action, Behaviour, Event, Timestamp};
+pub use change::SourceChange;
 pub use field::{FieldError, at, prefixed};
 pub use id::{BundleId, ChannelName, ItemId, UserId};
 pub use item::{Item, ItemChange, ItemCounters};
+pub use served::{Served, ServedChannel, ServedEvent};
 pub use user::{Gender, UserContext, UserProfile, gender_from_wire, gender_to_wire};
 
 /// An item with a score. Orders by score descending, ties by ascending id, non-finite scores last:

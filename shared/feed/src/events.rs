@@ -89,7 +89,14 @@ mod proto {
     }
 
     fn segmented(logged: wire::LoggedEvent) -> Result<SegmentedEvent, FieldError> {
-        let wire::LoggedEvent { sequence: _, event, user_age, user_gender } = logged;
+        let wire::LoggedEvent {
+            sequence: _,
+            event,
+            user_age,
+            user_gender,
+            served: _,
+            user_version: _,
+        } = logged;
         let event = event.ok_or_else(|| FieldError::new("event", "must be given"))?;
         let age = u8::try_from(user_age)
             .map_err(|_| FieldError::new("user_age", format_args!("{user_age} is over 255")))?;

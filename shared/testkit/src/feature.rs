@@ -10,8 +10,8 @@ use futures::{Stream, StreamExt, stream};
 use tokio::sync::watch;
 use tonic::{Code, Request, Response, Status};
 use tributary_domain::{
-    Action, Behaviour, Event, Gender, Item, ItemChange, ItemId, UserContext, UserId, UserProfile,
-    gender_to_wire,
+    Action, Behaviour, Event, Gender, Item, ItemChange, ItemId, Served, ServedEvent, SourceChange,
+    UserContext, UserId, UserProfile, gender_to_wire,
 };
 use tributary_proto::feature::v1 as wire;
 use wire::feature_service_server::{FeatureService, FeatureServiceServer};
@@ -29,10 +29,21 @@ struct State {
     contexts: BTreeMap<UserId, UserContext>,
     items: BTreeMap<ItemId, Item>,
     changes: Vec<ItemChange>,
-    events: Vec<(Event, Option<u8>, Option<Gender>)>,
+    events: Vec<Logged>,
+    positions: BTreeMap<String, Vec<u8>>,
     /// Answers every call but the watches.
     fault: Option<(Code, String)>,
     truncated: bool,
+}
+
+/// An entry of the event log.
+#[derive(Clone)]
+struct Logged {
+    event: Event,
+    age: Option<u8>,
+    gender: Option<Gender>,
+    served: Option<Served>,
+    user_version: u64,
 }
 
 impl FakeFeature {
@@ -70,17 +81,33 @@ impl FakeFeature {
 
     /// Deletes an item, as a change of the log.
     pub fn delete(&self, item: ItemId) {
-        self.state.send_modify(|state| state.delete(item));
+        self.write(|state| state.delete(item));
     }
 
     /// Appends to the event log, with the user's segment.
     pub fn log_event(&self, event: Event, age: Option<u8>, gender: Option<Gender>) {
-        self.state.send_modify(|state| state.events.push((event, age, gender)));
+        self.state.send_modify(|state| {
+            let user_version = state.contexts.get(&event.user).map_or(0, |user| user.version);
+            state.events.push(Logged { event, age, gender, served: None, user_version });
+        });
     }
 
     /// All events of the log, in order.
     pub fn events(&self) -> Vec<Event> {
-        self.state.borrow().events.iter().map(|(event, _, _)| *event).collect()
+        self.state.borrow().events.iter().map(|logged| logged.event).collect()
+    }
+
+    /// All events of the log, each with how its item came to be shown.
+    pub fn served_events(&self) -> Vec<ServedEvent> {
+        let state = self.state.borrow();
+        let served =
+            |logged: &Logged| ServedEvent { event: logged.event, served: logged.served.clone() };
+        state.events.iter().map(served).collect()
+    }
+
+    /// Up to where that database was read; empty where nothing was applied.
+    pub fn position(&self, source: &str) -> Vec<u8> {
+        self.state.borrow().positions.get(source).cloned().unwrap_or_default()
     }
 
     /// Forgets everything, so that the logs start again from 1, as a replaced store would.
@@ -119,27 +146,83 @@ impl State {
         self.changes.push(ItemChange::Upserted(item));
     }
 
-    fn delete(&mut self, item: ItemId) {
-        if self.items.remove(&item).is_some() {
+    /// Whether it was there.
+    fn delete(&mut self, item: ItemId) -> bool {
+        let existed = self.items.remove(&item).is_some();
+        if existed {
             self.changes.push(ItemChange::Deleted(item));
         }
+        existed
+    }
+
+    fn replace_profile(&mut self, profile: UserProfile) -> bool {
+        let context = self.contexts.entry(profile.id);
+        let context = context.or_insert_with(|| UserContext::cold(profile.id));
+        context.version += 1;
+        let differs = context.profile.as_ref() != Some(&profile);
+        context.profile = Some(profile);
+        differs
+    }
+
+    fn delete_user(&mut self, user: UserId) -> bool {
+        self.events.retain(|logged| logged.event.user != user);
+        self.contexts.remove(&user).is_some()
     }
 
     /// Records an event once; what is not an impression enters the user's context.
-    fn record(&mut self, event: Event) -> bool {
+    fn record(&mut self, ServedEvent { event, served }: ServedEvent) -> bool {
         let Event { user, behaviour } = event;
-        let known: HashSet<_> = self.events.iter().map(|(event, _, _)| identity(event)).collect();
+        let known: HashSet<_> = self.events.iter().map(|logged| identity(&logged.event)).collect();
         if known.contains(&identity(&event)) {
             return false;
         }
         let context = self.contexts.entry(user).or_insert_with(|| UserContext::cold(user));
-        let profile = context.profile.as_ref();
-        let segment = (profile.and_then(|p| p.age), profile.and_then(|p| p.gender));
         if behaviour.action != Action::Impression {
             see(context, behaviour);
         }
-        self.events.push((event, segment.0, segment.1));
+        let profile = context.profile.as_ref();
+        let (age, gender) = (profile.and_then(|p| p.age), profile.and_then(|p| p.gender));
+        let user_version = context.version;
+        self.events.push(Logged { event, age, gender, served, user_version });
         true
+    }
+
+    fn retract(&mut self, event: &Event) -> bool {
+        let before = self.events.len();
+        self.events.retain(|logged| identity(&logged.event) != identity(event));
+        let of_user = self.events.iter().filter(|logged| logged.event.user == event.user);
+        let on_item: HashSet<ItemId> = of_user
+            .map(|logged| logged.event.behaviour)
+            .filter(|behaviour| behaviour.action != Action::Impression)
+            .map(|behaviour| behaviour.item)
+            .collect();
+        if let Some(context) = self.contexts.get_mut(&event.user) {
+            let same = |kept: &Behaviour| {
+                let kept = Event { user: event.user, behaviour: *kept };
+                identity(&kept) == identity(event)
+            };
+            context.behaviours.retain(|behaviour| !same(behaviour));
+            context.seen.retain(|item| on_item.contains(item));
+            context.version += 1;
+        }
+        self.events.len() < before
+    }
+
+    fn apply(&mut self, change: SourceChange) -> bool {
+        match change {
+            SourceChange::UpsertedItem(item) => {
+                let differs = self.items.get(&item.id) != Some(&item);
+                if differs {
+                    self.upsert(item);
+                }
+                differs
+            }
+            SourceChange::DeletedItem(item) => self.delete(item),
+            SourceChange::UpsertedUser(profile) => self.replace_profile(profile),
+            SourceChange::DeletedUser(user) => self.delete_user(user),
+            SourceChange::RecordedEvent(event) => self.record(event.into()),
+            SourceChange::RetractedEvent(event) => self.retract(&event),
+        }
     }
 
     fn item_head(&self) -> usize {
@@ -204,11 +287,13 @@ fn items_after(state: &State, after: usize) -> (wire::WatchItemsResponse, usize)
 fn events_after(state: &State, after: usize) -> (wire::WatchEventsResponse, usize) {
     let head = state.events.len();
     let new = state.events.iter().enumerate().skip(after);
-    let events = new.map(|(index, (event, age, gender))| wire::LoggedEvent {
+    let events = new.map(|(index, logged)| wire::LoggedEvent {
         sequence: number(index + 1),
-        event: Some((*event).into()),
-        user_age: age.map_or(0, u32::from),
-        user_gender: gender_to_wire(*gender).into(),
+        event: Some(logged.event.into()),
+        user_age: logged.age.map_or(0, u32::from),
+        user_gender: gender_to_wire(logged.gender).into(),
+        served: logged.served.clone().map(Into::into),
+        user_version: logged.user_version,
     });
     let (events, truncated) = (events.collect(), state.truncated);
     (wire::WatchEventsResponse { events, head: number(head), truncated }, head)
@@ -264,12 +349,11 @@ impl FeatureService for FakeFeature {
     ) -> Result<Response<wire::DeleteItemsResponse>, Status> {
         self.check()?;
         let ids = request.into_inner().item_ids;
-        let (before, after) = self.write(|state| {
-            let before = state.item_head();
-            ids.into_iter().for_each(|id| state.delete(ItemId(id)));
-            (before, state.item_head())
+        let (deleted, head) = self.write(|state| {
+            let deleted = ids.into_iter().filter(|id| state.delete(ItemId(*id))).count();
+            (deleted, state.item_head())
         });
-        let (deleted, sequence) = (small(after - before), number(after));
+        let (deleted, sequence) = (small(deleted), number(head));
         Ok(Response::new(wire::DeleteItemsResponse { deleted, sequence }))
     }
 
@@ -281,11 +365,11 @@ impl FeatureService for FakeFeature {
         let users = request.into_inner().users.into_iter().map(UserProfile::try_from);
         let users: Vec<UserProfile> = users.collect::<Result<_, _>>().map_err(wrong)?;
         let changed = small(users.len());
-        for profile in users {
-            let context = self.context(profile.id);
-            let version = context.version + 1;
-            self.set_context(UserContext { profile: Some(profile), version, ..context });
-        }
+        self.write(|state| {
+            for profile in users {
+                state.replace_profile(profile);
+            }
+        });
         Ok(Response::new(wire::UpsertUsersResponse { changed }))
     }
 
@@ -295,7 +379,7 @@ impl FeatureService for FakeFeature {
     ) -> Result<Response<wire::DeleteUserResponse>, Status> {
         self.check()?;
         let user = UserId(request.into_inner().user_id);
-        let existed = self.write(|state| state.contexts.remove(&user).is_some());
+        let existed = self.write(|state| state.delete_user(user));
         Ok(Response::new(wire::DeleteUserResponse { existed }))
     }
 
@@ -304,14 +388,56 @@ impl FeatureService for FakeFeature {
         request: Request<wire::RecordEventsRequest>,
     ) -> Result<Response<wire::RecordEventsResponse>, Status> {
         self.check()?;
-        let events = request.into_inner().events.into_iter().map(Event::try_from);
+        let wire::RecordEventsRequest { events, served } = request.into_inner();
+        let events = events.into_iter().map(Event::try_from);
         let events: Vec<Event> = events.collect::<Result<_, _>>().map_err(wrong)?;
+        let served = served.into_iter().map(Served::from_wire);
+        let mut served: Vec<Option<Served>> = served.collect::<Result<_, _>>().map_err(wrong)?;
         let all = events.len();
-        let recorded = self.write(|state| {
-            events.into_iter().map(|event| state.record(event)).filter(|new| *new).count()
-        });
+        if served.is_empty() {
+            served.resize(all, None);
+        }
+        if served.len() != all {
+            return Err(Status::invalid_argument("served: not one for each event"));
+        }
+        let both = events.into_iter().zip(served);
+        let events = both.map(|(event, served)| ServedEvent { event, served });
+        let recorded =
+            self.write(|state| events.map(|event| state.record(event)).filter(|new| *new).count());
         let (recorded, duplicates) = (small(recorded), small(all - recorded));
         Ok(Response::new(wire::RecordEventsResponse { recorded, duplicates }))
+    }
+
+    async fn apply_changes(
+        &self,
+        request: Request<wire::ApplyChangesRequest>,
+    ) -> Result<Response<wire::ApplyChangesResponse>, Status> {
+        self.check()?;
+        let wire::ApplyChangesRequest { source, position, expected_position, changes } =
+            request.into_inner();
+        let changes = changes.into_iter().map(SourceChange::try_from);
+        let changes: Vec<SourceChange> = changes.collect::<Result<_, _>>().map_err(wrong)?;
+        if self.position(&source) != expected_position {
+            return Err(Status::failed_precondition("another position is stored"));
+        }
+        let all = changes.len();
+        let (changed, head) = self.write(|state| {
+            state.positions.insert(source, position);
+            let changed = changes.into_iter().map(|change| state.apply(change));
+            (changed.filter(|changed| *changed).count(), state.item_head())
+        });
+        let (changed, duplicates) = (small(changed), small(all - changed));
+        let item_sequence = number(head);
+        Ok(Response::new(wire::ApplyChangesResponse { changed, duplicates, item_sequence }))
+    }
+
+    async fn get_position(
+        &self,
+        request: Request<wire::GetPositionRequest>,
+    ) -> Result<Response<wire::GetPositionResponse>, Status> {
+        self.check()?;
+        let position = self.position(&request.into_inner().source);
+        Ok(Response::new(wire::GetPositionResponse { position }))
     }
 
     type WatchItemsStream = Watching<wire::WatchItemsResponse>;

@@ -110,7 +110,10 @@ async fn the_fake_feature_service_logs_changes_and_events() {
     let second = changes.next().await.unwrap().unwrap();
     assert_eq!(second.changes[0].change, Some(Change::DeletedItemId(1)));
 
-    let events = RecordEventsRequest { events: vec![bookmark(2).into(), bookmark(2).into()] };
+    let events = RecordEventsRequest {
+        events: vec![bookmark(2).into(), bookmark(2).into()],
+        served: vec![],
+    };
     let recorded = client.record_events(events).await.unwrap().into_inner();
     assert_eq!((recorded.recorded, recorded.duplicates), (1, 1));
     let context = feature.context(UserId(5));

@@ -75,7 +75,7 @@ async fn acknowledged_events_survive_kill_9_of_feature() -> Result<()> {
     };
     let mut feature = mesh.feature().await?;
     for item in 1..=50 {
-        let request = RecordEventsRequest { events: vec![event(item)] };
+        let request = RecordEventsRequest { events: vec![event(item)], served: vec![] };
         ensure!(feature.record_events(request).await?.into_inner().recorded == 1);
     }
     mesh.kill_9("feature")?;
@@ -85,7 +85,8 @@ async fn acknowledged_events_survive_kill_9_of_feature() -> Result<()> {
     let context = context.into_inner().context.context("context")?;
     let kept = context.behaviours.context("behaviours")?.item_ids;
     ensure!(kept == (1..=50).collect::<Vec<u64>>(), "{kept:?}");
-    let again = RecordEventsRequest { events: (1..=50).map(event).collect() };
+    let events = (1..=50).map(event).collect();
+    let again = RecordEventsRequest { events, served: vec![] };
     let again = feature.record_events(again).await?.into_inner();
     ensure!((again.recorded, again.duplicates) == (0, 50), "{again:?}");
     Ok(())

@@ -141,7 +141,7 @@ async fn record(feature: &Connection, events: &[Event]) -> Result<u64, CliError>
     let mut recorded = 0;
     for call in events.chunks(CALL) {
         let events = call.iter().copied().map(Into::into).collect();
-        let request = feature.request(RecordEventsRequest { events });
+        let request = feature.request(RecordEventsRequest { events, served: Vec::new() });
         recorded += u64::from(feature.answer(client.record_events(request).await)?.recorded);
         progress.inc(call.len() as u64);
     }

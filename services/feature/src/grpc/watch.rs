@@ -76,6 +76,8 @@ impl Log for Events {
             event: Some(entity::Event::from(logged.event)),
             user_age: logged.age.map_or(0, u32::from),
             user_gender: gender_to_wire(logged.gender).into(),
+            served: logged.served.map(entity::Served::from),
+            user_version: logged.user_version,
         });
         wire::WatchEventsResponse {
             events: events.collect(),

@@ -35,6 +35,11 @@ pub enum StoreError {
     QueueFull,
     #[error("the store has been closed")]
     Closed,
+    #[error(
+        "another position of {source_name} is stored than the expected one: ask for it, and see \
+         that no second reader follows that database"
+    )]
+    Position { source_name: String },
     #[error("the stored {table} record of {key} is damaged")]
     Corrupt { table: &'static str, key: u64, source: Corrupt },
     #[error("the database failed")]

@@ -1,9 +1,11 @@
 //! Records of more than one value as bytes. The first byte is the record's format.
 
 use tributary_domain::{
-    Action, Behaviour, FieldError, Gender, Item, ItemId, Timestamp, UserId, UserProfile,
+    Action, Behaviour, BundleId, ChannelName, Event, FieldError, Gender, Item, ItemId, Served,
+    ServedChannel, Timestamp, UserId, UserProfile,
 };
 
+use super::LoggedEvent;
 use crate::{
     codec::{Corrupt, Decoder, Encoder},
     exposure::{Contact, Exposure},
@@ -156,6 +158,90 @@ fn decode_contact(
     })
 }
 
+pub(super) fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
+    let LoggedEvent { event, age, gender, served, user_version } = logged;
+    let Event { user, behaviour: Behaviour { item, action, time, dwell_ms } } = event;
+    let mut record = Encoder::new(FORMAT);
+    record.small(user.0);
+    record.small(item.0);
+    record.u8(action_code(*action));
+    record.near(0, time.0);
+    record.small(*dwell_ms);
+    record.u8(age.unwrap_or(0));
+    record.u8(gender_code(*gender));
+    record.small(*user_version);
+    record.option(served.as_ref(), encode_served);
+    record.finish()
+}
+
+pub(super) fn decode_logged(bytes: &[u8]) -> Result<LoggedEvent, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let user = UserId(record.small()?);
+    let behaviour = Behaviour {
+        item: ItemId(record.small()?),
+        action: action_of(record.u8()?)?,
+        time: Timestamp(record.near(0)?),
+        dwell_ms: record.small()?,
+    };
+    let age = record.u8()?;
+    let logged = LoggedEvent {
+        event: Event { user, behaviour },
+        age: (age != 0).then_some(age),
+        gender: gender_of(record.u8()?)?,
+        user_version: record.small()?,
+        served: record.option(decode_served)?,
+    };
+    record.finish()?;
+    Ok(logged)
+}
+
+fn encode_served(record: &mut Encoder, served: &Served) {
+    let Served {
+        request_id,
+        scene,
+        position,
+        score,
+        ranking_bundle,
+        context_version,
+        channels,
+        exploration,
+    } = served;
+    record.text(request_id);
+    record.text(scene);
+    record.small(*position);
+    record.u32(score.to_bits());
+    record.option(ranking_bundle.as_ref(), |record, bundle| record.text(bundle.as_str()));
+    record.small(*context_version);
+    record.length(channels.len());
+    for ServedChannel { channel, position, score } in channels {
+        record.text(channel.as_str());
+        record.small(*position);
+        record.u32(score.to_bits());
+    }
+    record.u8(u8::from(*exploration));
+}
+
+fn decode_served(record: &mut Decoder<'_>) -> Result<Served, Corrupt> {
+    Ok(Served {
+        request_id: record.text()?,
+        scene: record.text()?,
+        position: record.small()?,
+        score: f32::from_bits(record.u32()?),
+        ranking_bundle: record.option(Decoder::text)?.map(BundleId::from),
+        context_version: record.small()?,
+        channels: (0..record.length(9)?)
+            .map(|_| {
+                Ok(ServedChannel {
+                    channel: ChannelName::from(record.text()?),
+                    position: record.small()?,
+                    score: f32::from_bits(record.u32()?),
+                })
+            })
+            .collect::<Result<_, Corrupt>>()?,
+        exploration: record.flag()?,
+    })
+}
+
 fn disorder(list: &str) -> Corrupt {
     FieldError::new(list, "out of order").into()
 }
@@ -244,7 +330,53 @@ mod tests {
         })
     }
 
+    fn served() -> impl Strategy<Value = Served> {
+        let channel =
+            (".{1,12}", any::<u32>(), -9.0_f32..9.0).prop_map(|(channel, position, score)| {
+                ServedChannel { channel: channel.into(), position, score }
+            });
+        let names = (".{0,40}", ".{0,20}", prop::option::of(".{1,20}"));
+        let numbers = (any::<u32>(), -9.0_f32..9.0, any::<u64>(), any::<bool>());
+        (names, numbers, prop::collection::vec(channel, 0..6)).prop_map(
+            |((request_id, scene, bundle), (position, score, version, exploration), channels)| {
+                Served {
+                    request_id,
+                    scene,
+                    position,
+                    score,
+                    ranking_bundle: bundle.map(BundleId::from),
+                    context_version: version,
+                    channels,
+                    exploration,
+                }
+            },
+        )
+    }
+
+    fn logged() -> impl Strategy<Value = LoggedEvent> {
+        let behaviour = (any::<u64>(), 0..Action::ALL.len(), any::<i64>(), any::<u32>());
+        let user = (any::<u64>(), any::<u8>(), 0_u8..4, any::<u64>());
+        (behaviour, user, prop::option::of(served())).prop_map(
+            |((item, action, time, dwell_ms), (user, age, gender, user_version), served)| {
+                let (item, time) = (ItemId(item), Timestamp(time));
+                let behaviour = Behaviour { item, action: Action::ALL[action], time, dwell_ms };
+                LoggedEvent {
+                    event: Event { user: UserId(user), behaviour },
+                    age: (age != 0).then_some(age),
+                    gender: gender_of(gender).unwrap(),
+                    served,
+                    user_version,
+                }
+            },
+        )
+    }
+
     proptest! {
+        #[test]
+        fn logged_events_round_trip(logged in logged()) {
+            prop_assert_eq!(decode_logged(&encode_logged(&logged)), Ok(logged));
+        }
+
         #[test]
         fn items_round_trip(item in items()) {
             prop_assert_eq!(decode_item(item.id, &encode_item(&item)), Ok(item));
@@ -290,6 +422,7 @@ mod tests {
             decode_profile(UserId(1), &bytes).ok();
             decode_history(&bytes).ok();
             decode_exposure(&bytes).ok();
+            decode_logged(&bytes).ok();
         }
     }
 }

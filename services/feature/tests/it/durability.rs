@@ -16,8 +16,9 @@ use tributary_domain::{Action, Event};
 use tributary_proto::{
     entity::v1 as entity,
     feature::v1::{
-        GetItemsRequest, RecordEventsRequest, UpsertItemsRequest, WatchEventsRequest,
-        feature_service_client::FeatureServiceClient,
+        ApplyChangesRequest, GetItemsRequest, GetPositionRequest, RecordEventsRequest,
+        SourceChange, UpsertItemsRequest, WatchEventsRequest,
+        feature_service_client::FeatureServiceClient, source_change::Change,
     },
 };
 use tributary_testkit::{Process, TestFolder, channel, free_port, wait_until, wait_until_serving};
@@ -85,7 +86,8 @@ async fn send(
     times: impl IntoIterator<Item = i64>,
 ) -> Result<(u32, u32), tonic::Status> {
     let events = times.into_iter().map(|time| event_at(time).into()).collect();
-    let answer = client.record_events(RecordEventsRequest { events }).await?.into_inner();
+    let answer =
+        client.record_events(RecordEventsRequest { events, served: vec![] }).await?.into_inner();
     Ok((answer.recorded, answer.duplicates))
 }
 
@@ -163,6 +165,59 @@ async fn what_was_acknowledged_survives_kill_9_and_nothing_is_there_twice() {
     let get = GetItemsRequest { item_ids: vec![ITEM] };
     let items = client.get_items(get).await.unwrap().into_inner().items;
     assert_eq!(usize::try_from(items[0].counters.unwrap().clicks).unwrap(), sent.len());
+}
+
+const SOURCE: &str = "source";
+const CHANGES_A_CALL: u64 = 7;
+
+async fn position(client: &mut FeatureServiceClient<Channel>) -> u64 {
+    let ask = GetPositionRequest { source: SOURCE.to_owned() };
+    let position = client.get_position(ask).await.unwrap().into_inner().position;
+    position.try_into().map_or(0, u64::from_be_bytes)
+}
+
+/// Reads a source whose n-th change is a click at time n, as `ingest` would: from the stored
+/// position on, until a call fails.
+async fn ingest(mut client: FeatureServiceClient<Channel>, acknowledged: Arc<AtomicI64>) {
+    let mut at = position(&mut client).await;
+    loop {
+        let next = at + CHANGES_A_CALL;
+        let change = |number: u64| {
+            let event = event_at(i64::try_from(number).unwrap());
+            SourceChange { change: Some(Change::RecordedEvent(event.into())) }
+        };
+        let bytes = |at: u64| if at == 0 { vec![] } else { at.to_be_bytes().to_vec() };
+        let request = ApplyChangesRequest {
+            source: SOURCE.to_owned(),
+            position: bytes(next),
+            expected_position: bytes(at),
+            changes: (at + 1..=next).map(change).collect(),
+        };
+        if client.apply_changes(request).await.is_err() {
+            return;
+        }
+        at = next;
+        acknowledged.store(i64::try_from(at).unwrap(), Ordering::Relaxed);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_position_survives_kill_9_with_just_the_changes_before_it() {
+    let feature = Feature::new();
+    let acknowledged = Arc::new(AtomicI64::new(0));
+    for _ in 0..ROUNDS {
+        let mut process = feature.running().await;
+        let enough = acknowledged.load(Ordering::Relaxed) + 200;
+        let reader = tokio::spawn(ingest(feature.client(), Arc::clone(&acknowledged)));
+        wait_until(async || acknowledged.load(Ordering::Relaxed) >= enough, PATIENCE).await;
+        process.kill_9().await.unwrap();
+        reader.await.unwrap();
+    }
+    let _process = feature.running().await;
+    let mut client = feature.client();
+    let stored = i64::try_from(position(&mut client).await).unwrap();
+    assert!(stored >= acknowledged.load(Ordering::Relaxed), "an acknowledged position is lost");
+    assert_eq!(logged(&mut client).await, (1..=stored).collect::<Vec<_>>());
 }
 
 #[tokio::test]

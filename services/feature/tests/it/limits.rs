@@ -5,12 +5,13 @@ use tributary_domain::{Action, Timestamp};
 use tributary_proto::{
     entity::v1 as entity,
     feature::v1::{
-        DeleteItemsRequest, DeleteUserRequest, GetItemsRequest, GetUserContextRequest,
-        RecordEventsRequest, UpsertItemsRequest, UpsertUsersRequest,
+        ApplyChangesRequest, DeleteItemsRequest, DeleteUserRequest, GetItemsRequest,
+        GetPositionRequest, GetUserContextRequest, RecordEventsRequest, SourceChange,
+        UpsertItemsRequest, UpsertUsersRequest, source_change::Change,
     },
 };
 
-use crate::harness::{Served, event};
+use crate::harness::{self, Served, event};
 
 #[track_caller]
 fn check<T: std::fmt::Debug>(answer: Result<T, tonic::Status>, field: &str) {
@@ -117,9 +118,90 @@ async fn behaviour() {
         (events(|event| event.dwell_ms = 86_400_001), "events[3].dwell_ms"),
     ];
     for (events, field) in cases {
-        check(client.clone().record_events(RecordEventsRequest { events }).await, field);
+        check(
+            client.clone().record_events(RecordEventsRequest { events, served: vec![] }).await,
+            field,
+        );
     }
-    let good = RecordEventsRequest { events: events(|_| {}) };
+    let good = RecordEventsRequest { events: events(|_| {}), served: vec![] };
     let recorded = client.clone().record_events(good).await.unwrap().into_inner().recorded;
     assert_eq!(recorded, 4, "a refused call wrote a part of it");
+}
+
+#[tokio::test]
+async fn served() {
+    let client = Served::start(|_| {}).await.client;
+    let good = || -> Vec<entity::Served> { (1..=4).map(|at| harness::served(at).into()).collect() };
+    let with = |change: fn(&mut entity::Served)| {
+        let mut all = good();
+        change(&mut all[2]);
+        all
+    };
+    let cases = [
+        (good()[..3].to_vec(), "served"),
+        (with(|served| served.request_id = "x".repeat(65)), "served[2].request_id"),
+        (with(|served| served.position = 0), "served[2].position"),
+        (with(|served| served.channels[0].score = f32::NAN), "served[2].channels[0].score"),
+        (with(|served| served.channels = vec![Default::default(); 17]), "served[2].channels"),
+    ];
+    for (served, field) in cases {
+        let request = RecordEventsRequest { events: events(|_| {}), served };
+        check(client.clone().record_events(request).await, field);
+    }
+    let served = with(|served| *served = entity::Served::default());
+    let good = RecordEventsRequest { events: events(|_| {}), served };
+    assert_eq!(client.clone().record_events(good).await.unwrap().into_inner().recorded, 4);
+}
+
+#[tokio::test]
+async fn changes() {
+    let client = Served::start(|_| {}).await.client;
+    let request = |change: fn(&mut ApplyChangesRequest)| {
+        let mut request = ApplyChangesRequest {
+            source: "mysql".to_owned(),
+            position: vec![1],
+            expected_position: vec![],
+            changes: vec![SourceChange { change: Some(Change::DeletedItemId(1)) }; 2],
+        };
+        change(&mut request);
+        request
+    };
+    let cases: [(fn(&mut ApplyChangesRequest), &str); 9] = [
+        (|request| request.source.clear(), "source"),
+        (|request| request.source = "x".repeat(101), "source"),
+        (|request| request.position.clear(), "position"),
+        (|request| request.position = vec![0; 65_537], "position"),
+        (|request| request.expected_position = vec![0; 65_537], "expected_position"),
+        (|request| request.changes = vec![request.changes[0].clone(); 1_001], "changes"),
+        (|request| request.changes[1].change = None, "changes[1].change"),
+        (
+            |request| request.changes[1].change = Some(Change::DeletedUserId(0)),
+            "changes[1].deleted_user_id",
+        ),
+        (
+            |request| {
+                let mut event: entity::Event = event(1, 1, Action::Click, 1).into();
+                event.item_id = 0;
+                request.changes[1].change = Some(Change::RetractedEvent(event));
+            },
+            "changes[1].retracted_event.item_id",
+        ),
+    ];
+    for (change, field) in cases {
+        check(client.clone().apply_changes(request(change)).await, field);
+    }
+    check(client.clone().get_position(GetPositionRequest::default()).await, "source");
+
+    let empty = request(|request| request.changes.clear());
+    client.clone().apply_changes(empty.clone()).await.unwrap();
+    let status = client.clone().apply_changes(empty).await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition, "{status}");
+    let longest = request(|request| {
+        request.expected_position = vec![1];
+        request.position = vec![2; 65_536];
+    });
+    client.clone().apply_changes(longest).await.unwrap();
+    let ask = GetPositionRequest { source: "mysql".to_owned() };
+    let stored = client.clone().get_position(ask).await.unwrap().into_inner().position;
+    assert_eq!(stored, vec![2; 65_536]);
 }

@@ -4,12 +4,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tributary_domain::{
-    Action, Behaviour, Event, Item, ItemChange, ItemCounters, ItemId, UserContext, UserId,
-    UserProfile,
+    Action, Behaviour, Event, Item, ItemChange, ItemCounters, ItemId, ServedEvent, SourceChange,
+    UserContext, UserId, UserProfile,
 };
 use tributary_feature::{
     Retention,
-    store::{EventsWritten, ItemsWritten, LoggedEvent, StoredItem},
+    store::{ChangesWritten, EventsWritten, ItemsWritten, LoggedEvent, StoredItem},
 };
 
 #[derive(Default)]
@@ -78,9 +78,15 @@ impl Model {
         known || active
     }
 
-    pub(crate) fn record(&mut self, events: &[Event]) -> EventsWritten {
+    pub(crate) fn record(&mut self, events: &[ServedEvent]) -> EventsWritten {
+        let written = self.take_in(events);
+        self.drop_events();
+        written
+    }
+
+    fn take_in(&mut self, events: &[ServedEvent]) -> EventsWritten {
         let mut written = EventsWritten { recorded: 0, duplicates: 0 };
-        for event in events {
+        for ServedEvent { event, served } in events {
             if self.events.iter().any(|known| identity(known) == identity(event)) {
                 written.duplicates += 1;
                 continue;
@@ -91,13 +97,56 @@ impl Model {
             let profile = self.profiles.get(&event.user);
             let (age, gender) = profile.map_or((None, None), |user| (user.age, user.gender));
             self.event_head += 1;
-            self.log.push((self.event_head, LoggedEvent { event: *event, age, gender }));
+            let (event, served) = (*event, served.clone());
+            let logged = LoggedEvent { event, age, gender, served, user_version: 0 };
+            self.log.push((self.event_head, logged));
         }
+        written
+    }
+
+    /// At the end of a call, whatever was in the log meanwhile.
+    fn drop_events(&mut self) {
         let limit = usize::try_from(self.retention.events).unwrap();
         for (sequence, _) in self.log.drain(..self.log.len().saturating_sub(limit)) {
             self.dropped = sequence;
         }
-        written
+    }
+
+    fn retract(&mut self, event: &Event) -> bool {
+        let before = self.events.len();
+        self.events.retain(|known| identity(known) != identity(event));
+        self.log.retain(|(_, logged)| identity(&logged.event) != identity(event));
+        let existed = self.events.len() < before;
+        if existed {
+            let counters = self.counters.entry(event.behaviour.item).or_default();
+            let counter = counters.of(event.behaviour.action);
+            *counter = counter.saturating_sub(1);
+        }
+        existed
+    }
+
+    pub(crate) fn apply(&mut self, changes: &[SourceChange]) -> ChangesWritten {
+        let changed = changes.iter().filter(|change| self.change(change)).count();
+        self.drop_events();
+        let count = |count| u32::try_from(count).unwrap();
+        ChangesWritten {
+            changed: count(changed),
+            duplicates: count(changes.len() - changed),
+            item_sequence: self.item_head,
+        }
+    }
+
+    fn change(&mut self, change: &SourceChange) -> bool {
+        match change {
+            SourceChange::UpsertedItem(item) => {
+                self.upsert_items(std::slice::from_ref(item)).changed == 1
+            }
+            SourceChange::DeletedItem(id) => self.delete_items(&[*id]).changed == 1,
+            SourceChange::UpsertedUser(user) => self.upsert_users(std::slice::from_ref(user)) == 1,
+            SourceChange::DeletedUser(user) => self.delete_user(*user),
+            SourceChange::RecordedEvent(event) => self.take_in(&[(*event).into()]).recorded == 1,
+            SourceChange::RetractedEvent(event) => self.retract(event),
+        }
     }
 
     /// The context, but for its version.
@@ -131,8 +180,9 @@ impl Model {
         self.changes.iter().filter(|(sequence, _)| *sequence > after).cloned().collect()
     }
 
+    /// The log, but for the users' versions.
     pub(crate) fn events_after(&self, after: u64) -> Vec<(u64, LoggedEvent)> {
-        self.log.iter().filter(|(sequence, _)| *sequence > after).copied().collect()
+        self.log.iter().filter(|(sequence, _)| *sequence > after).cloned().collect()
     }
 }
 

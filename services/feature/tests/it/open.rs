@@ -7,7 +7,7 @@ use tributary_domain::{Action, UserId};
 use tributary_feature::{OpenError, Retention, Store, StoreConfig, StoreError};
 use tributary_testkit::TestFolder;
 
-use crate::harness::{event, store_in};
+use crate::harness::{bare, event, store_in};
 
 fn open(folder: &Path) -> Result<Store, OpenError> {
     let config = StoreConfig { data: folder.to_owned(), ..StoreConfig::default() };
@@ -39,7 +39,7 @@ async fn a_cut_database_is_refused() {
     let folder = TestFolder::new("open-cut");
     let store = store_in(folder.path(), Retention::default());
     let events = (1..=1_000).map(|time| event(1, 1, Action::Click, time));
-    store.record(events.collect()).await.unwrap();
+    store.record(bare(events)).await.unwrap();
     store.close().await;
     let path = folder.join("feature.redb");
     let whole = fs::read(&path).unwrap();
@@ -51,18 +51,21 @@ async fn a_cut_database_is_refused() {
 }
 
 #[tokio::test]
-async fn a_later_format_is_refused() {
+async fn another_format_is_refused() {
     const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
     let folder = TestFolder::new("open-format");
     store_in(folder.path(), Retention::default()).close().await;
-    {
-        let database = Database::open(folder.join("feature.redb")).unwrap();
-        let transaction = database.begin_write().unwrap();
-        transaction.open_table(NUMBERS).unwrap().insert("format", 9).unwrap();
-        transaction.commit().unwrap();
+    for format in [1, 9] {
+        {
+            let database = Database::open(folder.join("feature.redb")).unwrap();
+            let transaction = database.begin_write().unwrap();
+            transaction.open_table(NUMBERS).unwrap().insert("format", format).unwrap();
+            transaction.commit().unwrap();
+        }
+        let error = open(folder.path()).unwrap_err();
+        assert!(matches!(error, OpenError::Format { found, .. } if found == format), "{error:?}");
+        assert!(error.to_string().contains("run the version that wrote it"), "{error}");
     }
-    let error = open(folder.path()).unwrap_err();
-    assert!(matches!(error, OpenError::Format { found: 9, .. }), "{error:?}");
 }
 
 #[tokio::test]
@@ -79,7 +82,10 @@ async fn a_damaged_record_fails_its_own_calls_only() {
     const HISTORIES: TableDefinition<u64, &[u8]> = TableDefinition::new("histories");
     let folder = TestFolder::new("open-record");
     let store = store_in(folder.path(), Retention::default());
-    store.record(vec![event(1, 1, Action::Click, 1), event(2, 1, Action::Click, 1)]).await.unwrap();
+    store
+        .record(bare([event(1, 1, Action::Click, 1), event(2, 1, Action::Click, 1)]))
+        .await
+        .unwrap();
     store.close().await;
     {
         let database = Database::open(folder.join("feature.redb")).unwrap();
@@ -92,9 +98,9 @@ async fn a_damaged_record_fails_its_own_calls_only() {
     assert!(is_damage(store.context(UserId(1)).await.unwrap_err()));
     // In one transaction: a good call, one that meets the damage half-way, another good one.
     let (good, bad, other) = tokio::join!(
-        store.record(vec![event(2, 1, Action::Click, 2)]),
-        store.record(vec![event(3, 1, Action::Click, 1), event(1, 1, Action::Click, 2)]),
-        store.record(vec![event(2, 1, Action::Click, 3)]),
+        store.record(bare([event(2, 1, Action::Click, 2)])),
+        store.record(bare([event(3, 1, Action::Click, 1), event(1, 1, Action::Click, 2)])),
+        store.record(bare([event(2, 1, Action::Click, 3)])),
     );
     assert_eq!((good.unwrap().recorded, other.unwrap().recorded), (1, 1));
     assert!(is_damage(bad.unwrap_err()));

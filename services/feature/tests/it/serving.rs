@@ -21,8 +21,10 @@ async fn the_life_of_an_item() {
         ..entity::Item::default()
     };
     let upsert = |title| UpsertItemsRequest { items: vec![item(title)] };
-    let click =
-        |time| RecordEventsRequest { events: vec![event(1, 5, Action::Click, time).into()] };
+    let click = |time| RecordEventsRequest {
+        events: vec![event(1, 5, Action::Click, time).into()],
+        served: vec![],
+    };
     let delete = DeleteItemsRequest { item_ids: vec![5, 6] };
 
     client.record_events(click(1)).await.unwrap();
@@ -67,7 +69,7 @@ async fn the_life_of_a_user() {
         event(1, 7, Action::Hide, 10).into(),
         event(1, 8, Action::Bookmark, 20).into(),
     ];
-    let record = RecordEventsRequest { events: late_then_early };
+    let record = RecordEventsRequest { events: late_then_early, served: vec![] };
     let answer = client.record_events(record.clone()).await.unwrap().into_inner();
     assert_eq!((answer.recorded, answer.duplicates), (2, 1));
     let context = client.get_user_context(get).await.unwrap().into_inner().context.unwrap();

@@ -6,13 +6,14 @@ use futures::future::join_all;
 use proptest::prelude::*;
 use tokio::runtime::Runtime;
 use tributary_domain::{
-    Action, Behaviour, Event, Gender, Item, ItemId, UserContext, UserId, UserProfile,
+    Action, Behaviour, Event, Gender, Item, ItemId, ServedEvent, SourceChange, UserContext, UserId,
+    UserProfile,
 };
-use tributary_feature::{Retention, Store, StoreConfig, StoreError};
+use tributary_feature::{Retention, Store, StoreConfig, StoreError, store::Changes};
 use tributary_testkit::TestFolder;
 
 use crate::{
-    harness::{event, store_in},
+    harness::{bare, event, served, store_in},
     model::Model,
 };
 
@@ -25,44 +26,59 @@ enum Operation {
     DeleteItems(Vec<ItemId>),
     UpsertUsers(Vec<UserProfile>),
     DeleteUser(UserId),
-    Record(Vec<Event>),
+    Record(Vec<ServedEvent>),
+    Apply(Vec<SourceChange>),
     Reopen,
 }
 
-fn items() -> impl Strategy<Value = Vec<Item>> {
-    let item = (1..=ITEMS, 0_u8..3)
-        .prop_map(|(id, title)| Item { title: title.to_string(), ..Item::bare(ItemId(id)) });
-    prop::collection::vec(item, 1..5)
+fn item() -> impl Strategy<Value = Item> {
+    (1..=ITEMS, 0_u8..3)
+        .prop_map(|(id, title)| Item { title: title.to_string(), ..Item::bare(ItemId(id)) })
 }
 
-fn users() -> impl Strategy<Value = Vec<UserProfile>> {
-    let user = (1..=USERS, 0_u8..3).prop_map(|(id, age)| UserProfile {
+fn user() -> impl Strategy<Value = UserProfile> {
+    (1..=USERS, 0_u8..3).prop_map(|(id, age)| UserProfile {
         id: UserId(id),
         age: (age != 0).then_some(age),
         gender: (age == 2).then_some(Gender::Male),
         occupation: String::new(),
         blocked_creators: Vec::new(),
         blocked_tags: Vec::new(),
-    });
-    prop::collection::vec(user, 1..4)
+    })
 }
 
-fn events() -> impl Strategy<Value = Vec<Event>> {
+fn an_event() -> impl Strategy<Value = Event> {
     // Few times, so that there are duplicates; impressions are as frequent as all else together.
     let action = prop_oneof![Just(Action::Impression), prop::sample::select(Action::ALL.to_vec()),];
-    let event = (1..=USERS, 1..=ITEMS, action, 1_i64..12)
-        .prop_map(|(user, item, action, time)| event(user, item, action, time));
-    prop::collection::vec(event, 1..8)
+    (1..=USERS, 1..=ITEMS, action, 1_i64..12)
+        .prop_map(|(user, item, action, time)| event(user, item, action, time))
+}
+
+fn served_event() -> impl Strategy<Value = ServedEvent> {
+    (an_event(), prop::option::of((1_u32..5).prop_map(served)))
+        .prop_map(|(event, served)| ServedEvent { event, served })
+}
+
+fn change() -> impl Strategy<Value = SourceChange> {
+    prop_oneof![
+        2 => item().prop_map(SourceChange::UpsertedItem),
+        1 => (1..=ITEMS).prop_map(|id| SourceChange::DeletedItem(ItemId(id))),
+        1 => user().prop_map(SourceChange::UpsertedUser),
+        1 => (1..=USERS).prop_map(|id| SourceChange::DeletedUser(UserId(id))),
+        8 => an_event().prop_map(SourceChange::RecordedEvent),
+        6 => an_event().prop_map(SourceChange::RetractedEvent),
+    ]
 }
 
 fn operations() -> impl Strategy<Value = Vec<Operation>> {
     let ids = prop::collection::vec((1..=ITEMS).prop_map(ItemId), 1..4);
     let operation = prop_oneof![
-        3 => items().prop_map(Operation::UpsertItems),
+        3 => prop::collection::vec(item(), 1..5).prop_map(Operation::UpsertItems),
         1 => ids.prop_map(Operation::DeleteItems),
-        2 => users().prop_map(Operation::UpsertUsers),
+        2 => prop::collection::vec(user(), 1..4).prop_map(Operation::UpsertUsers),
         1 => (1..=USERS).prop_map(|user| Operation::DeleteUser(UserId(user))),
-        6 => events().prop_map(Operation::Record),
+        6 => prop::collection::vec(served_event(), 1..8).prop_map(Operation::Record),
+        5 => prop::collection::vec(change(), 0..12).prop_map(Operation::Apply),
         1 => Just(Operation::Reopen),
     ];
     prop::collection::vec(operation, 1..40)
@@ -73,6 +89,8 @@ struct Pair {
     folder: TestFolder,
     store: Store,
     model: Model,
+    /// Calls of `apply` so far: the position that is stored.
+    applied: u64,
     /// What each version of a user has stood for.
     versions: HashMap<(UserId, u64), (Option<UserProfile>, Vec<Behaviour>)>,
 }
@@ -84,7 +102,7 @@ impl Pair {
             Retention { behaviours: 5, impressions_until_seen: 2, events: 8, seen: 1_000 };
         let store = store_in(folder.path(), retention);
         let model = Model::new(retention);
-        Self { folder, store, model, versions: HashMap::new() }
+        Self { folder, store, model, applied: 0, versions: HashMap::new() }
     }
 
     async fn run(mut self, operations: Vec<Operation>) {
@@ -117,6 +135,20 @@ impl Pair {
                 let expected = model.record(&events);
                 assert_eq!(store.record(events).await.unwrap(), expected);
             }
+            Operation::Apply(changes) => {
+                let expected = model.apply(&changes);
+                let changes = Changes {
+                    source: "source".to_owned(),
+                    position: position(self.applied + 1),
+                    expected: position(self.applied),
+                    changes,
+                };
+                assert_eq!(store.apply(changes.clone()).await.unwrap(), expected);
+                self.applied += 1;
+                // Again: refused, and nothing of it is written.
+                let refused = store.apply(changes).await.unwrap_err();
+                assert!(matches!(refused, StoreError::Position { .. }), "{refused}");
+            }
             Operation::Reopen => {
                 let name = self.store.name().to_owned();
                 self.store.close().await;
@@ -128,6 +160,8 @@ impl Pair {
     }
 
     async fn compare(&mut self) {
+        let stored = self.store.position("source".to_owned()).await.unwrap();
+        assert_eq!(stored, position(self.applied));
         for user in (1..=USERS).map(UserId) {
             let context = self.store.context(user).await.unwrap();
             let UserContext { version, .. } = context;
@@ -151,12 +185,21 @@ impl Pair {
             assert_eq!((page.head, page.complete), (model.item_head, true));
         }
         for after in [0, model.event_head / 2, model.event_head] {
-            let page = store.events(after).await.unwrap();
+            let mut page = store.events(after).await.unwrap();
+            page.entries.iter_mut().for_each(|(_, logged)| logged.user_version = 0);
             assert_eq!(page.entries, model.events_after(after));
             assert_eq!((page.head, page.truncated), (model.event_head, after < model.dropped));
         }
         let heads = *store.heads().borrow();
         assert_eq!((heads.items, heads.events), (model.item_head, model.event_head));
+    }
+}
+
+/// Empty at the start, as a position that was never stored.
+fn position(applied: u64) -> Vec<u8> {
+    match applied {
+        0 => Vec::new(),
+        applied => applied.to_string().into_bytes(),
     }
 }
 
@@ -180,7 +223,7 @@ async fn callers_at_once_are_all_counted_once() {
             let mut recorded = 0;
             for step in 0..50_i64 {
                 let time = 1 + (step * 7 + caller * 13) % 50;
-                let written = store.record(vec![event(1, 1, Action::Click, time)]).await.unwrap();
+                let written = store.record(bare([event(1, 1, Action::Click, time)])).await.unwrap();
                 recorded += written.recorded;
             }
             recorded
@@ -203,7 +246,7 @@ async fn a_full_queue_refuses_and_keeps_its_promises() {
     let data = folder.path().to_owned();
     let config = StoreConfig { data, write_queue: 2, ..StoreConfig::default() };
     let store = Store::open(&config, Retention::default()).unwrap();
-    let calls = (1..=200).map(|time| store.record(vec![event(1, 1, Action::Click, time)]));
+    let calls = (1..=200).map(|time| store.record(bare([event(1, 1, Action::Click, time)])));
     let outcomes = join_all(calls).await;
     let acknowledged = outcomes.iter().filter(|outcome| outcome.is_ok()).count();
     let refused = outcomes.iter().filter(|outcome| matches!(outcome, Err(StoreError::QueueFull)));
@@ -219,14 +262,51 @@ async fn impressions_leave_the_version_alone() {
     let store = store_in(folder.path(), Retention::default());
     let version = async || store.context(UserId(1)).await.unwrap().version;
     assert_eq!(version().await, 0);
-    store.record(vec![event(1, 1, Action::Click, 1)]).await.unwrap();
+    store.record(bare([event(1, 1, Action::Click, 1)])).await.unwrap();
     let clicked = version().await;
     assert_ne!(clicked, 0);
-    store.record(vec![event(1, 2, Action::Impression, 2)]).await.unwrap();
-    store.record(vec![event(1, 1, Action::Click, 1)]).await.unwrap();
+    store.record(bare([event(1, 2, Action::Impression, 2)])).await.unwrap();
+    store.record(bare([event(1, 1, Action::Click, 1)])).await.unwrap();
     assert_eq!(version().await, clicked);
-    store.record(vec![event(1, 2, Action::View, 3)]).await.unwrap();
+    store.record(bare([event(1, 2, Action::View, 3)])).await.unwrap();
     assert_ne!(version().await, clicked);
+}
+
+#[tokio::test]
+async fn logged_events_carry_the_version_after_them() {
+    let folder = TestFolder::new("store-logged");
+    let store = store_in(folder.path(), Retention::default());
+    let mut versions = Vec::new();
+    for (action, time) in [(Action::Click, 1), (Action::Impression, 2), (Action::View, 3)] {
+        store.record(bare([event(1, 1, action, time)])).await.unwrap();
+        versions.push(store.context(UserId(1)).await.unwrap().version);
+    }
+    assert!(versions[0] == versions[1] && versions[1] < versions[2], "{versions:?}");
+    let page = store.events(0).await.unwrap();
+    let logged: Vec<u64> = page.entries.iter().map(|(_, logged)| logged.user_version).collect();
+    assert_eq!(logged, versions);
+}
+
+#[tokio::test]
+async fn a_retraction_brings_back_what_it_pushed_out() {
+    let folder = TestFolder::new("store-retract");
+    let retention = Retention { behaviours: 2, ..Retention::default() };
+    let store = store_in(folder.path(), retention);
+    let clicks = (1_i64..=3).map(|time| event(1, time.unsigned_abs(), Action::Click, time));
+    store.record(bare(clicks)).await.unwrap();
+    let before = store.context(UserId(1)).await.unwrap();
+    let retract = |event| Changes {
+        source: "source".to_owned(),
+        position: vec![1],
+        expected: Vec::new(),
+        changes: vec![SourceChange::RetractedEvent(event)],
+    };
+    store.apply(retract(event(1, 3, Action::Click, 3))).await.unwrap();
+    let after = store.context(UserId(1)).await.unwrap();
+    let items: Vec<u64> = after.behaviours.iter().map(|behaviour| behaviour.item.0).collect();
+    assert_eq!(items, [1, 2]);
+    assert_eq!(after.seen, [ItemId(1), ItemId(2)]);
+    assert!(after.version > before.version);
 }
 
 #[tokio::test]
@@ -265,7 +345,7 @@ async fn a_hundred_thousand_events() {
             let time = i64::try_from(1 + call * 1_000 + row).unwrap();
             event(user, 1 + row.wrapping_mul(7_919) % 1_682, Action::Click, time)
         });
-        assert_eq!(store.record(events.collect()).await.unwrap().recorded, 1_000);
+        assert_eq!(store.record(bare(events)).await.unwrap().recorded, 1_000);
     }
     println!("100,000 events in calls of 1,000: {:?}", started.elapsed());
     let started = std::time::Instant::now();

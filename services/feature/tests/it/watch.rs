@@ -14,7 +14,7 @@ use tributary_proto::{
     },
 };
 
-use crate::harness::{PATIENCE, Served, event};
+use crate::harness::{self, PATIENCE, Served, event};
 
 fn titled(item_id: u64, title: &str) -> entity::Item {
     entity::Item { item_id, title: title.to_owned(), ..entity::Item::default() }
@@ -27,7 +27,7 @@ impl Served {
 
     async fn click(&mut self, user: u64, times: std::ops::Range<i64>) {
         let events = times.map(|time| event(user, 1, Action::Click, time).into()).collect();
-        self.client.record_events(RecordEventsRequest { events }).await.unwrap();
+        self.client.record_events(RecordEventsRequest { events, served: vec![] }).await.unwrap();
     }
 
     async fn items_after(&mut self, after: u64) -> Streaming<WatchItemsResponse> {
@@ -117,6 +117,18 @@ async fn events_carry_the_segment_of_their_time() {
     let other = entity::Gender::Other;
     assert_eq!(segments, [(0, entity::Gender::Unspecified), (30, other), (40, other)]);
     assert_eq!(message.events[0].event, Some(event(1, 1, Action::Click, 1).into()));
+}
+
+#[tokio::test]
+async fn events_carry_how_their_items_came_to_be_shown() {
+    let mut served = Served::start(|_| {}).await;
+    let shown = vec![harness::served(3).into(), entity::Served::default()];
+    let events = (1..=2).map(|time| event(1, 1, Action::Impression, time).into()).collect();
+    let request = RecordEventsRequest { events, served: shown.clone() };
+    served.client.record_events(request).await.unwrap();
+    let message = next(&mut served.events_after(0).await).await;
+    assert_eq!(message.events[0].served.as_ref(), shown.first());
+    assert_eq!(message.events[1].served, None);
 }
 
 #[tokio::test]

@@ -128,7 +128,7 @@ impl Upstreams for Remote {
     async fn record(&self, events: Vec<Event>, deadline: Deadline) -> Result<Recorded, CallError> {
         let mut client = FeatureServiceClient::new(self.feature.clone());
         let events = events.into_iter().map(entity::Event::from).collect();
-        let message = request(RecordEventsRequest { events }, deadline);
+        let message = request(RecordEventsRequest { events, served: Vec::new() }, deadline);
         let answer = call("feature", deadline, client.record_events(message)).await?;
         let RecordEventsResponse { recorded, duplicates } = answer;
         Ok(Recorded { recorded, duplicates })

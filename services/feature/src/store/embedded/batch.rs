@@ -1,16 +1,27 @@
-use std::collections::{BTreeMap, HashMap, HashSet, hash_map::Entry};
+//! Calls that share a transaction.
+
+mod change;
+
+use std::collections::{BTreeMap, HashMap, HashSet, btree_map, hash_map::Entry};
 
 use redb::{ReadableTable, WriteTransaction};
-use tributary_domain::{Event, Item, ItemCounters, ItemId, UserId, UserProfile};
+use tributary_domain::{
+    Behaviour, Event, Item, ItemCounters, ItemId, ServedEvent, SourceChange, UserId, UserProfile,
+};
 
 use super::{
-    EventsWritten, Heads, ItemsWritten, LoggedEvent, StoreError,
     read::{corrupt, read_counters, read_user},
-    record,
-    tables::{EventKey, key_of, number},
+    tables::{EventKey, key_of, keys_of, number, recorded_of},
     write::Tables,
 };
-use crate::{Retention, user::User};
+use crate::{
+    Retention,
+    store::{
+        Changes, ChangesWritten, EventsWritten, Heads, ItemsWritten, LoggedEvent, StoreError,
+        record,
+    },
+    user::User,
+};
 
 /// Calls that share a transaction. Each call first reads all it needs, which may fail, and then
 /// changes the staged state, which cannot: so a call that fails leaves nothing behind, and those
@@ -23,15 +34,18 @@ pub(super) struct Batch<'t> {
     users: HashMap<UserId, Staged<User>>,
     items: HashMap<ItemId, StagedItem>,
     counters: HashMap<ItemId, Staged<ItemCounters>>,
+    /// `None`: not recorded.
+    recorded: BTreeMap<EventKey, Staged<Option<Recorded>>>,
     /// `None`: removed.
-    recorded: HashMap<EventKey, Option<u64>>,
     events: BTreeMap<u64, Option<LoggedEvent>>,
+    /// Empty: none.
+    positions: HashMap<String, Staged<Vec<u8>>>,
 }
 
 #[derive(Default)]
-struct Staged<T> {
-    value: T,
-    changed: bool,
+pub(super) struct Staged<T> {
+    pub(super) value: T,
+    pub(super) changed: bool,
 }
 
 impl<T> Staged<T> {
@@ -50,6 +64,13 @@ pub(super) struct StagedItem {
     pub(super) item: Option<Item>,
     pub(super) stored: u64,
     pub(super) place: u64,
+}
+
+/// A recorded event of a user, with its number in the log.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Recorded {
+    pub(super) sequence: u64,
+    pub(super) behaviour: Behaviour,
 }
 
 impl<'t> Batch<'t> {
@@ -71,8 +92,9 @@ impl<'t> Batch<'t> {
             users: HashMap::new(),
             items: HashMap::new(),
             counters: HashMap::new(),
-            recorded: HashMap::new(),
+            recorded: BTreeMap::new(),
             events: BTreeMap::new(),
+            positions: HashMap::new(),
         })
     }
 
@@ -80,16 +102,9 @@ impl<'t> Batch<'t> {
         for item in &items {
             self.load_item(item.id)?;
         }
-        let mut changed = 0;
-        for item in last_of_each(items, |item| item.id) {
-            let staged = self.items.get_mut(&item.id).expect("loaded above");
-            if staged.item.as_ref() != Some(&item) {
-                self.heads.items += 1;
-                staged.place = self.heads.items;
-                staged.item = Some(item);
-                changed += 1;
-            }
-        }
+        let items = last_of_each(items, |item| item.id);
+        let changed = items.into_iter().filter_map(|item| self.put_item(item).then_some(()));
+        let changed = count(changed.count());
         Ok(ItemsWritten { changed, sequence: self.heads.items })
     }
 
@@ -97,17 +112,7 @@ impl<'t> Batch<'t> {
         for id in ids {
             self.load_item(*id)?;
         }
-        let mut changed = 0;
-        for id in ids {
-            let staged = self.items.get_mut(id).expect("loaded above");
-            if staged.item.take().is_some() {
-                self.heads.items += 1;
-                staged.place = self.heads.items;
-                let zero = Staged { value: ItemCounters::default(), changed: true };
-                self.counters.insert(*id, zero);
-                changed += 1;
-            }
-        }
+        let changed = count(ids.iter().filter(|id| self.drop_item(**id)).count());
         Ok(ItemsWritten { changed, sequence: self.heads.items })
     }
 
@@ -115,74 +120,82 @@ impl<'t> Batch<'t> {
         for profile in &users {
             self.load_user(profile.id)?;
         }
-        let mut changed = 0;
-        for profile in last_of_each(users, |profile| profile.id) {
-            let staged = self.users.get_mut(&profile.id).expect("loaded above");
-            if staged.value.profile.as_ref() != Some(&profile) {
-                self.user_version += 1;
-                staged.change().replace_profile(profile, self.user_version);
-                changed += 1;
-            }
-        }
-        Ok(changed)
+        let users = last_of_each(users, |profile| profile.id);
+        let changed = users.into_iter().filter_map(|user| self.put_user(user).then_some(()));
+        Ok(count(changed.count()))
     }
 
     pub(super) fn delete_user(&mut self, user: UserId) -> Result<bool, StoreError> {
-        self.load_user(user)?;
-        let stored = self.tables.events_of(user)?;
-        let keys: Vec<(EventKey, u64)> = stored.into_iter().chain(self.staged_of(user)).collect();
-        let staged = self.users.get_mut(&user).expect("loaded above");
-        let existed = !staged.value.is_unknown();
-        *staged.change() = User::default();
-        for (key, sequence) in keys {
-            self.recorded.insert(key, None);
-            self.events.insert(sequence, None);
-        }
-        Ok(existed)
+        self.load_user_whole(user)?;
+        Ok(self.forget_user(user))
     }
 
-    pub(super) fn record(&mut self, events: &[Event]) -> Result<EventsWritten, StoreError> {
-        let mut keys = HashSet::with_capacity(events.len());
-        let mut fresh = Vec::with_capacity(events.len());
-        for event in events {
-            if keys.insert(key_of(event)) && !self.is_recorded(&key_of(event))? {
-                self.load_user(event.user)?;
-                self.load_counters(event.behaviour.item)?;
-                fresh.push(*event);
-            }
+    pub(super) fn record(&mut self, events: Vec<ServedEvent>) -> Result<EventsWritten, StoreError> {
+        for served in &events {
+            self.load_event(&served.event)?;
         }
-        fresh.iter().for_each(|event| self.take_in(event));
-        Ok(EventsWritten {
-            recorded: count(fresh.len()),
-            duplicates: count(events.len() - fresh.len()),
+        let all = events.len();
+        let recorded = events.into_iter().filter_map(|event| self.take_in(event).then_some(()));
+        let recorded = recorded.count();
+        Ok(EventsWritten { recorded: count(recorded), duplicates: count(all - recorded) })
+    }
+
+    pub(super) fn apply(&mut self, changes: Changes) -> Result<ChangesWritten, StoreError> {
+        let Changes { source, position, expected, changes } = changes;
+        if self.load_position(&source)? != expected {
+            return Err(StoreError::Position { source_name: source });
+        }
+        for change in &changes {
+            self.load_change(change)?;
+        }
+        let all = changes.len();
+        let changed = changes.into_iter().filter_map(|change| self.change(change).then_some(()));
+        let changed = changed.count();
+        *self.positions.get_mut(&source).expect("loaded above").change() = position;
+        Ok(ChangesWritten {
+            changed: count(changed),
+            duplicates: count(all - changed),
+            item_sequence: self.heads.items,
         })
     }
 
-    /// Takes in a new event whose user and counters are loaded.
-    fn take_in(&mut self, event: &Event) {
-        self.user_version += 1;
-        let user = self.users.get_mut(&event.user).expect("loaded by the caller").change();
-        user.record(&event.behaviour, self.user_version, &self.retention);
-        let segment = user.profile.as_ref().map(|profile| (profile.age, profile.gender));
-        let (age, gender) = segment.unwrap_or((None, None));
-        let counters = self.counters.get_mut(&event.behaviour.item).expect("loaded by the caller");
-        *counters.change().of(event.behaviour.action) += 1;
-        self.heads.events += 1;
-        self.recorded.insert(key_of(event), Some(self.heads.events));
-        self.events.insert(self.heads.events, Some(LoggedEvent { event: *event, age, gender }));
-    }
-
-    fn is_recorded(&self, key: &EventKey) -> Result<bool, StoreError> {
-        match self.recorded.get(key) {
-            Some(staged) => Ok(staged.is_some()),
-            None => Ok(self.tables.recorded.get(key)?.is_some()),
+    /// Reads all that the change needs.
+    fn load_change(&mut self, change: &SourceChange) -> Result<(), StoreError> {
+        match change {
+            SourceChange::UpsertedItem(item) => self.load_item(item.id),
+            SourceChange::DeletedItem(id) => self.load_item(*id),
+            SourceChange::UpsertedUser(profile) => self.load_user(profile.id),
+            SourceChange::DeletedUser(user) => self.load_user_whole(*user),
+            SourceChange::RecordedEvent(event) => self.load_event(event),
+            SourceChange::RetractedEvent(event) => {
+                // What is left of the user's behaviour decides what the user has seen.
+                self.load_user_whole(event.user)?;
+                self.load_event(event)
+            }
         }
     }
 
-    /// The user's events recorded earlier in this transaction.
-    fn staged_of(&self, user: UserId) -> impl Iterator<Item = (EventKey, u64)> {
-        let of_user = self.recorded.iter().filter(move |(key, _)| key.0 == user.0);
-        of_user.filter_map(|(key, sequence)| sequence.map(|sequence| (*key, sequence)))
+    fn load_event(&mut self, event: &Event) -> Result<(), StoreError> {
+        let key = key_of(event);
+        if let btree_map::Entry::Vacant(vacant) = self.recorded.entry(key) {
+            let row = self.tables.recorded.get(key)?.map(|row| row.value());
+            let recorded = row.map(|row| recorded_of(key, row)).transpose();
+            let recorded = recorded.map_err(corrupt("recorded", key.0))?;
+            vacant.insert(Staged::stored(recorded));
+        }
+        self.load_user(event.user)?;
+        self.load_counters(event.behaviour.item)
+    }
+
+    /// Loads the user with all recorded events.
+    fn load_user_whole(&mut self, user: UserId) -> Result<(), StoreError> {
+        self.load_user(user)?;
+        for row in self.tables.recorded.range(keys_of(user))? {
+            let (key, row) = row.map(|(key, row)| (key.value(), row.value()))?;
+            let recorded = recorded_of(key, row).map_err(corrupt("recorded", user.0))?;
+            self.recorded.entry(key).or_insert_with(|| Staged::stored(Some(recorded)));
+        }
+        Ok(())
     }
 
     fn load_user(&mut self, user: UserId) -> Result<(), StoreError> {
@@ -211,6 +224,16 @@ impl<'t> Batch<'t> {
         Ok(())
     }
 
+    fn load_position(&mut self, source: &str) -> Result<Vec<u8>, StoreError> {
+        if let Some(staged) = self.positions.get(source) {
+            return Ok(staged.value.clone());
+        }
+        let row = self.tables.positions.get(source)?;
+        let position = row.map_or_else(Vec::new, |row| row.value().to_vec());
+        self.positions.insert(source.to_owned(), Staged::stored(position.clone()));
+        Ok(position)
+    }
+
     /// Writes what the calls changed into the transaction.
     pub(super) fn flush(self) -> Result<Heads, StoreError> {
         let Self {
@@ -223,6 +246,7 @@ impl<'t> Batch<'t> {
             counters,
             recorded,
             events,
+            positions,
         } = self;
         for (id, staged) in users.iter().filter(|(_, staged)| staged.changed) {
             tables.write_user(*id, &staged.value)?;
@@ -233,7 +257,11 @@ impl<'t> Batch<'t> {
         for (id, staged) in counters.iter().filter(|(_, staged)| staged.changed) {
             tables.write_counters(*id, &staged.value)?;
         }
-        tables.write_events(&recorded, &events)?;
+        for (source, staged) in positions.iter().filter(|(_, staged)| staged.changed) {
+            tables.positions.insert(&**source, &*staged.value)?;
+        }
+        tables.write_recorded(&recorded)?;
+        tables.write_events(&events)?;
         tables.drop_events(retention.events)?;
         for (name, value) in [
             (number::ITEM_HEAD, heads.items),

@@ -4,8 +4,11 @@ use redb::Database;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::{Heads, StoreError, batch::Batch};
-use crate::{Retention, metrics};
+use super::batch::Batch;
+use crate::{
+    Retention, metrics,
+    store::{Heads, StoreError},
+};
 
 /// A transaction takes calls until it holds this many rows: more would make the first ones wait.
 const TRANSACTION_ROWS: usize = 10_000;

@@ -1,18 +1,19 @@
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 
 use redb::{ReadableTable, ReadableTableMetadata, Table, WriteTransaction};
 use tributary_domain::{ItemCounters, ItemId, UserId};
 
 use super::{
-    LoggedEvent, StoreError,
-    batch::StagedItem,
-    record,
+    batch::{Recorded, Staged, StagedItem},
     tables::{
-        COUNTERS, EVENT_LOG, EXPOSURES, EventKey, EventRow, HISTORIES, ITEM_LOG, ITEM_PLACES,
-        ITEMS, NUMBERS, PROFILES, RECORDED, keys_of, number, row_of,
+        COUNTERS, EVENT_LOG, EXPOSURES, EventKey, HISTORIES, ITEM_LOG, ITEM_PLACES, ITEMS, NUMBERS,
+        POSITIONS, PROFILES, RECORDED, RecordedRow, number,
     },
 };
-use crate::user::User;
+use crate::{
+    store::{LoggedEvent, StoreError, record},
+    user::User,
+};
 
 /// The open tables of a write transaction.
 pub(super) struct Tables<'t> {
@@ -24,8 +25,9 @@ pub(super) struct Tables<'t> {
     pub(super) counters: Table<'t, u64, [u64; 6]>,
     pub(super) item_log: Table<'t, u64, u64>,
     pub(super) item_places: Table<'t, u64, u64>,
-    pub(super) recorded: Table<'t, EventKey, u64>,
-    pub(super) event_log: Table<'t, u64, EventRow>,
+    pub(super) recorded: Table<'t, EventKey, RecordedRow>,
+    pub(super) event_log: Table<'t, u64, &'static [u8]>,
+    pub(super) positions: Table<'t, &'static str, &'static [u8]>,
 }
 
 impl<'t> Tables<'t> {
@@ -41,20 +43,12 @@ impl<'t> Tables<'t> {
             item_places: transaction.open_table(ITEM_PLACES)?,
             recorded: transaction.open_table(RECORDED)?,
             event_log: transaction.open_table(EVENT_LOG)?,
+            positions: transaction.open_table(POSITIONS)?,
         })
     }
 
     pub(super) fn number(&self, name: &str) -> Result<u64, StoreError> {
         Ok(self.numbers.get(name)?.map_or(0, |number| number.value()))
-    }
-
-    pub(super) fn events_of(&self, user: UserId) -> Result<Vec<(EventKey, u64)>, StoreError> {
-        let mut events = Vec::new();
-        for row in self.recorded.range(keys_of(user))? {
-            let (key, sequence) = row?;
-            events.push((key.value(), sequence.value()));
-        }
-        Ok(events)
     }
 
     pub(super) fn write_user(&mut self, id: UserId, user: &User) -> Result<(), StoreError> {
@@ -99,23 +93,31 @@ impl<'t> Tables<'t> {
         Ok(())
     }
 
-    pub(super) fn write_events(
+    /// In ascending order: neighbours in the tree are written together, not all over it.
+    pub(super) fn write_recorded(
         &mut self,
-        recorded: &HashMap<EventKey, Option<u64>>,
-        events: &BTreeMap<u64, Option<LoggedEvent>>,
+        recorded: &BTreeMap<EventKey, Staged<Option<Recorded>>>,
     ) -> Result<(), StoreError> {
-        let mut keys: Vec<_> = recorded.iter().collect();
-        // Neighbours in the tree are written together, not all over it.
-        keys.sort_unstable();
-        for (key, sequence) in keys {
-            match sequence {
-                Some(sequence) => drop(self.recorded.insert(key, sequence)?),
+        for (key, staged) in recorded.iter().filter(|(_, staged)| staged.changed) {
+            match staged.value {
+                Some(Recorded { sequence, behaviour }) => {
+                    self.recorded.insert(key, (sequence, behaviour.dwell_ms))?;
+                }
                 None => drop(self.recorded.remove(key)?),
             }
         }
+        Ok(())
+    }
+
+    pub(super) fn write_events(
+        &mut self,
+        events: &BTreeMap<u64, Option<LoggedEvent>>,
+    ) -> Result<(), StoreError> {
         for (sequence, event) in events {
             match event {
-                Some(event) => drop(self.event_log.insert(sequence, row_of(event))?),
+                Some(event) => {
+                    drop(self.event_log.insert(sequence, &*record::encode_logged(event))?);
+                }
                 None => drop(self.event_log.remove(sequence)?),
             }
         }

@@ -1,14 +1,15 @@
 use redb::{Database, ReadTransaction, ReadableDatabase, ReadableTable};
 use tributary_domain::{ItemChange, ItemCounters, ItemId, UserId};
 
-use super::{
-    LoggedEvent, Page, StoreError, StoredItem, record,
-    tables::{
-        COUNTERS, EVENT_LOG, EXPOSURES, HISTORIES, ITEM_LOG, ITEMS, NUMBERS, PROFILES, event_of,
-        number,
-    },
+use super::tables::{
+    COUNTERS, EVENT_LOG, EXPOSURES, HISTORIES, ITEM_LOG, ITEMS, NUMBERS, POSITIONS, PROFILES,
+    number,
 };
-use crate::{codec::Corrupt, user::User};
+use crate::{
+    codec::Corrupt,
+    store::{LoggedEvent, Page, StoreError, StoredItem, record},
+    user::User,
+};
 
 /// A page ends at the first of these, so that its message stays small whatever the items.
 const PAGE_ENTRIES: usize = 1_000;
@@ -78,16 +79,24 @@ impl Snapshot {
             complete: false,
             truncated: after < self.number(number::EVENT_DROPPED)?,
         };
+        let mut bytes = 0;
         for row in log.range(after.saturating_add(1)..)? {
-            if page.entries.len() >= PAGE_ENTRIES {
+            if page.entries.len() >= PAGE_ENTRIES || bytes >= PAGE_BYTES {
                 return Ok(page);
             }
-            let (sequence, event) = row.map(|(key, event)| (key.value(), event.value()))?;
-            let event = event_of(event).map_err(corrupt("event_log", sequence))?;
+            let (key, row) = row?;
+            let (sequence, row) = (key.value(), row.value());
+            bytes += row.len();
+            let event = record::decode_logged(row).map_err(corrupt("event_log", sequence))?;
             page.entries.push((sequence, event));
         }
         page.complete = true;
         Ok(page)
+    }
+
+    pub(super) fn position(&self, source: &str) -> Result<Vec<u8>, StoreError> {
+        let positions = self.transaction.open_table(POSITIONS)?;
+        Ok(positions.get(source)?.map_or_else(Vec::new, |row| row.value().to_vec()))
     }
 
     fn number(&self, name: &str) -> Result<u64, StoreError> {

@@ -1,24 +1,24 @@
 //! The tables of the database. Names and types are on disk: a change needs a new `FORMAT`.
 
 use redb::TableDefinition;
-use tributary_domain::{Event, ItemId, Timestamp, UserId};
+use tributary_domain::{Behaviour, Event, ItemId, Timestamp, UserId};
 
-use super::{LoggedEvent, record};
-use crate::codec::Corrupt;
+use super::batch::Recorded;
+use crate::{codec::Corrupt, store::record};
 
-pub(super) const FORMAT: u64 = 1;
+pub(super) const FORMAT: u64 = 2;
 
 /// Single numbers by name.
 pub(super) const NUMBERS: TableDefinition<&str, u64> = TableDefinition::new("numbers");
 
 pub(super) mod number {
-    pub(in crate::store) const FORMAT: &str = "format";
-    pub(in crate::store) const STORE: &str = "store";
-    pub(in crate::store) const ITEM_HEAD: &str = "item_head";
-    pub(in crate::store) const EVENT_HEAD: &str = "event_head";
+    pub(in crate::store::embedded) const FORMAT: &str = "format";
+    pub(in crate::store::embedded) const STORE: &str = "store";
+    pub(in crate::store::embedded) const ITEM_HEAD: &str = "item_head";
+    pub(in crate::store::embedded) const EVENT_HEAD: &str = "event_head";
     /// The greatest number dropped from the event log because it had grown too long.
-    pub(in crate::store) const EVENT_DROPPED: &str = "event_dropped";
-    pub(in crate::store) const USER_VERSION: &str = "user_version";
+    pub(in crate::store::embedded) const EVENT_DROPPED: &str = "event_dropped";
+    pub(in crate::store::embedded) const USER_VERSION: &str = "user_version";
 }
 
 /// User id → encoded profile.
@@ -39,13 +39,17 @@ pub(super) const ITEM_PLACES: TableDefinition<u64, u64> = TableDefinition::new("
 
 /// User, item, time, action.
 pub(super) type EventKey = (u64, u64, i64, u8);
-/// Every event ever recorded → its sequence number, which the log may have dropped.
-pub(super) const RECORDED: TableDefinition<EventKey, u64> = TableDefinition::new("recorded");
+/// Sequence number in the log, which may have dropped the event, and milliseconds of looking.
+pub(super) type RecordedRow = (u64, u32);
+/// Every event ever recorded.
+pub(super) const RECORDED: TableDefinition<EventKey, RecordedRow> =
+    TableDefinition::new("recorded");
 
-/// User, item, action, time, dwell, age (0 unknown), gender.
-pub(super) type EventRow = (u64, u64, u8, i64, u32, u8, u8);
-/// Sequence number → event.
-pub(super) const EVENT_LOG: TableDefinition<u64, EventRow> = TableDefinition::new("event_log");
+/// Sequence number → encoded event, with how its item came to be shown.
+pub(super) const EVENT_LOG: TableDefinition<u64, &[u8]> = TableDefinition::new("event_log");
+
+/// Name of another database → up to where it was read.
+pub(super) const POSITIONS: TableDefinition<&str, &[u8]> = TableDefinition::new("positions");
 
 pub(super) fn key_of(event: &Event) -> EventKey {
     let behaviour = &event.behaviour;
@@ -58,30 +62,9 @@ pub(super) fn keys_of(user: UserId) -> std::ops::RangeInclusive<EventKey> {
     (user.0, 0, i64::MIN, 0)..=(user.0, u64::MAX, i64::MAX, u8::MAX)
 }
 
-pub(super) fn row_of(logged: &LoggedEvent) -> EventRow {
-    let LoggedEvent { event: Event { user, behaviour }, age, gender } = logged;
-    (
-        user.0,
-        behaviour.item.0,
-        record::action_code(behaviour.action),
-        behaviour.time.0,
-        behaviour.dwell_ms,
-        age.unwrap_or(0),
-        record::gender_code(*gender),
-    )
-}
-
-pub(super) fn event_of(row: EventRow) -> Result<LoggedEvent, Corrupt> {
-    let (user, item, action, time, dwell_ms, age, gender) = row;
-    let behaviour = tributary_domain::Behaviour {
-        item: ItemId(item),
-        action: record::action_of(action)?,
-        time: Timestamp(time),
-        dwell_ms,
-    };
-    Ok(LoggedEvent {
-        event: Event { user: UserId(user), behaviour },
-        age: (age != 0).then_some(age),
-        gender: record::gender_of(gender)?,
-    })
+pub(super) fn recorded_of(key: EventKey, row: RecordedRow) -> Result<Recorded, Corrupt> {
+    let (_user, item, time, action) = key;
+    let (sequence, dwell_ms) = row;
+    let (item, action, time) = (ItemId(item), record::action_of(action)?, Timestamp(time));
+    Ok(Recorded { sequence, behaviour: Behaviour { item, action, time, dwell_ms } })
 }

@@ -7,14 +7,14 @@ use std::{
 
 use redb::{Database, DatabaseError, ReadableTable, StorageError, Table, WriteTransaction};
 
-use super::{
-    Heads, OpenError, StoreError,
-    tables::{
-        COUNTERS, EVENT_LOG, EXPOSURES, FORMAT, HISTORIES, ITEM_LOG, ITEM_PLACES, ITEMS, NUMBERS,
-        PROFILES, RECORDED, number,
-    },
+use super::tables::{
+    COUNTERS, EVENT_LOG, EXPOSURES, FORMAT, HISTORIES, ITEM_LOG, ITEM_PLACES, ITEMS, NUMBERS,
+    POSITIONS, PROFILES, RECORDED, number,
 };
-use crate::StoreConfig;
+use crate::{
+    StoreConfig,
+    store::{Heads, OpenError, StoreError},
+};
 
 const FILE: &str = "feature.redb";
 
@@ -128,5 +128,6 @@ fn make_tables(transaction: &WriteTransaction) -> Result<(), StoreError> {
     transaction.open_table(ITEM_PLACES)?;
     transaction.open_table(RECORDED)?;
     transaction.open_table(EVENT_LOG)?;
+    transaction.open_table(POSITIONS)?;
     Ok(())
 }
