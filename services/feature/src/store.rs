@@ -10,11 +10,13 @@ use crate::user::User;
 pub use embedded::Store;
 pub use error::{OpenError, StoreError};
 
-/// The last sequence numbers of the two logs.
+/// The last sequence numbers of the two logs, and how many users were deleted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Heads {
     pub items: u64,
     pub events: u64,
+    /// Deletions so far, those of users that nothing was known of too. It names nobody.
+    pub user_deletions: u64,
 }
 
 /// What a call changed in the item log, and the log's last number after it.

@@ -31,6 +31,8 @@ pub(crate) trait Log: Send + 'static {
     fn restart(&mut self);
     /// Entries in their order, at least one.
     fn apply(&mut self, entries: &[Self::Entry]);
+    /// What is kept of users is to be forgotten.
+    fn users_deleted(&mut self) {}
 }
 
 /// Whether entries join what was applied before them.
@@ -47,11 +49,17 @@ pub(crate) struct Batch<E> {
     last: u64,
     head: u64,
     truncated: bool,
+    /// Users deleted so far, where the log tells.
+    user_deletions: Option<u64>,
 }
 
 impl<E> Batch<E> {
     pub(crate) fn new(head: u64, truncated: bool) -> Self {
-        Self { entries: Vec::new(), first: 0, last: 0, head, truncated }
+        Self { entries: Vec::new(), first: 0, last: 0, head, truncated, user_deletions: None }
+    }
+
+    pub(crate) fn with_user_deletions(self, count: u64) -> Self {
+        Self { user_deletions: Some(count), ..self }
     }
 
     pub(crate) fn push(&mut self, sequence: u64, entry: E) -> Result<(), FollowError> {
@@ -71,7 +79,15 @@ pub(crate) fn follow<L: Log>(client: Client, log: L, shutdown: CancellationToken
     let (state, watched) = watch::channel(FollowState::default());
     let client = FeatureServiceClient::new(client).max_decoding_message_size(MESSAGE_BYTES);
     let metrics = FollowMetrics::new(L::NAME);
-    let follow = Follow { client, log: Some(log), resume: 0, store: None, state, metrics };
+    let follow = Follow {
+        client,
+        log: Some(log),
+        resume: 0,
+        store: None,
+        user_deletions: None,
+        state,
+        metrics,
+    };
     let ended = CancellationToken::new();
     let told = ended.clone();
     let task = tokio::spawn(async move {
@@ -90,6 +106,8 @@ struct Follow<L> {
     resume: u64,
     /// The store's name, where it tells one.
     store: Option<String>,
+    /// Deletions of users that the sink was told of; `None` before the first message of a store.
+    user_deletions: Option<u64>,
     state: watch::Sender<FollowState>,
     metrics: FollowMetrics,
 }
@@ -145,10 +163,11 @@ impl<L: Log> Follow<L> {
     }
 
     async fn take(&mut self, batch: Batch<L::Entry>) -> Result<(), FollowError> {
-        let Batch { entries, first, last, head, truncated } = batch;
+        let Batch { entries, first, last, head, truncated, user_deletions } = batch;
         if head < self.resume {
             return Err(self.restart(head).await);
         }
+        self.heed(user_deletions).await?;
         if entries.is_empty() && !truncated {
             self.up_to(head, head);
             return Ok(());
@@ -162,9 +181,21 @@ impl<L: Log> Follow<L> {
         Ok(())
     }
 
+    /// Has the sink forget users where some were deleted since it last did, or may have been: what
+    /// happened while there was no stream is in the number, too.
+    async fn heed(&mut self, deletions: Option<u64>) -> Result<(), FollowError> {
+        if deletions.is_none() || deletions == self.user_deletions {
+            return Ok(());
+        }
+        self.with_log(L::users_deleted).await?;
+        self.user_deletions = deletions;
+        Ok(())
+    }
+
     /// Forgets everything; the next stream begins at the log's start.
     async fn restart(&mut self, head: u64) -> FollowError {
         let applied = std::mem::take(&mut self.resume);
+        self.user_deletions = None;
         if let Err(error) = self.apply(Vec::new(), Place::Restarted).await {
             return error;
         }
@@ -179,17 +210,28 @@ impl<L: Log> Follow<L> {
         if place == Place::Restarted {
             self.metrics.restarts.increment(1);
         }
-        let mut log = self.log.take().expect("the sink is put back after every batch");
-        let applied = task::spawn_blocking(move || {
+        self.with_log(move |log| {
             if place == Place::Restarted {
                 log.restart();
             }
             if !entries.is_empty() {
                 log.apply(&entries);
             }
+        })
+        .await
+    }
+
+    /// Does something with the sink, off the async workers.
+    async fn with_log(
+        &mut self,
+        work: impl FnOnce(&mut L) + Send + 'static,
+    ) -> Result<(), FollowError> {
+        let mut log = self.log.take().expect("the sink is put back after every piece of work");
+        let worked = task::spawn_blocking(move || {
+            work(&mut log);
             log
         });
-        match applied.await {
+        match worked.await {
             Ok(log) => {
                 self.log = Some(log);
                 Ok(())

@@ -19,6 +19,10 @@ pub trait ItemSink: Send + 'static {
     /// The store was replaced: the whole log comes again, so forget what was applied. A sink that
     /// keeps state must say how; the default is for those that keep none.
     fn restart(&mut self) {}
+
+    /// Users were deleted from the store, or may have been: forget what is kept of any. Also called
+    /// once at the beginning. The default is for sinks of processes that keep nothing of users.
+    fn users_deleted(&mut self) {}
 }
 
 /// Follows the item change log from its beginning, and for as long as the follower lives.
@@ -51,6 +55,10 @@ impl<S: ItemSink> Log for ItemLog<S> {
     fn apply(&mut self, entries: &[ItemChange]) {
         self.0.apply(entries);
     }
+
+    fn users_deleted(&mut self) {
+        self.0.users_deleted();
+    }
 }
 
 mod proto {
@@ -62,8 +70,8 @@ mod proto {
     pub(super) fn batch(
         message: wire::WatchItemsResponse,
     ) -> Result<Batch<ItemChange>, FollowError> {
-        let wire::WatchItemsResponse { changes, head } = message;
-        let mut batch = Batch::new(head, false);
+        let wire::WatchItemsResponse { changes, head, user_deletions } = message;
+        let mut batch = Batch::new(head, false).with_user_deletions(user_deletions);
         for wire::ItemChange { sequence, change } in changes {
             let entry = change
                 .ok_or_else(|| FieldError::new("change", "must be given"))

@@ -218,6 +218,73 @@ async fn a_store_of_another_name_is_read_from_its_start() {
     told.becomes(&[1, 2, 0, 5, 6, 7]).await;
 }
 
+/// How often a sink was told to forget users.
+#[derive(Clone, Default)]
+struct Forgetful(Arc<Mutex<usize>>);
+
+impl ItemSink for Forgetful {
+    fn apply(&mut self, _: &[ItemChange]) {}
+
+    fn users_deleted(&mut self) {
+        *self.0.lock().unwrap() += 1;
+    }
+}
+
+#[tokio::test]
+async fn users_are_forgotten_at_every_deletion_also_one_that_was_missed() {
+    let (feature, user) = (FakeFeature::new(), UserId(1));
+    let server = feature.start();
+    let proxy = Proxy::start(server.address()).await;
+    let forgetful = Forgetful::default();
+    let follower =
+        follow_items(client(proxy.address()), forgetful.clone(), CancellationToken::new());
+    let told = |times: usize| {
+        let told = forgetful.0.clone();
+        wait_until(move || std::future::ready(*told.lock().unwrap() == times), PATIENCE)
+    };
+    caught_up(&follower).await;
+    told(1).await;
+    feature.delete_user(user);
+    told(2).await;
+    // A change of an item tells nothing of users.
+    feature.upsert(items([1]));
+    follower.reached(|state| state.applied == 1).await;
+    assert_eq!(*forgetful.0.lock().unwrap(), 2);
+    proxy.set(Mode::Close);
+    wait_until(async || !follower.state().connected, PATIENCE).await;
+    feature.delete_user(user);
+    proxy.set(Mode::Pass);
+    told(3).await;
+    // The same number of another store says nothing.
+    feature.reset();
+    told(4).await;
+}
+
+#[tokio::test]
+async fn a_follower_beyond_the_log_begins_with_the_whole_catalogue() {
+    let feature = FakeFeature::new();
+    feature.upsert(items([1, 2, 3, 4]));
+    let server = feature.start();
+    let proxy = Proxy::start(server.address()).await;
+    let catalog = Catalog::new();
+    let follower = follow_items(client(proxy.address()), catalog.sink(), CancellationToken::new());
+    caught_up(&follower).await;
+    proxy.set(Mode::Close);
+    wait_until(async || !follower.state().connected, PATIENCE).await;
+    // A store restored from a backup: fewer changes, others than the follower applied.
+    feature.reset();
+    feature.upsert(items([2, 9]));
+    proxy.set(Mode::Pass);
+    let held = || {
+        let mut held: Vec<u64> = catalog.snapshot().iter().map(|item| item.id.0).collect();
+        held.sort_unstable();
+        held
+    };
+    wait_until(async || held() == [2, 9], PATIENCE).await;
+    let state = follower.reached(|state| state.connected && state.lag() == 0).await;
+    assert_eq!(state.applied, 2);
+}
+
 #[tokio::test]
 async fn the_end_of_a_follower_ends_its_stream() {
     let feature = FakeFeature::new();

@@ -31,6 +31,8 @@ struct State {
     changes: Vec<ItemChange>,
     events: Vec<Logged>,
     positions: BTreeMap<String, Vec<u8>>,
+    /// Users deleted so far.
+    user_deletions: u64,
     /// Answers every call but the watches.
     fault: Option<(Code, String)>,
     truncated: bool,
@@ -82,6 +84,11 @@ impl FakeFeature {
     /// Deletes an item, as a change of the log.
     pub fn delete(&self, item: ItemId) {
         self.write(|state| state.delete(item));
+    }
+
+    /// Deletes a user: context and events.
+    pub fn delete_user(&self, user: UserId) -> bool {
+        self.write(|state| state.delete_user(user))
     }
 
     /// Appends to the event log, with the user's segment.
@@ -166,6 +173,7 @@ impl State {
 
     fn delete_user(&mut self, user: UserId) -> bool {
         self.events.retain(|logged| logged.event.user != user);
+        self.user_deletions += 1;
         self.contexts.remove(&user).is_some()
     }
 
@@ -280,7 +288,11 @@ fn items_after(state: &State, after: usize) -> (wire::WatchItemsResponse, usize)
     let changes = state.changes.iter().enumerate().skip(after).map(|(index, change)| {
         wire::ItemChange { sequence: number(index + 1), change: Some(change.clone().into()) }
     });
-    let message = wire::WatchItemsResponse { changes: changes.collect(), head: number(head) };
+    let message = wire::WatchItemsResponse {
+        changes: changes.collect(),
+        head: number(head),
+        user_deletions: state.user_deletions,
+    };
     (message, head)
 }
 
@@ -379,8 +391,7 @@ impl FeatureService for FakeFeature {
     ) -> Result<Response<wire::DeleteUserResponse>, Status> {
         self.check()?;
         let user = UserId(request.into_inner().user_id);
-        let existed = self.write(|state| state.delete_user(user));
-        Ok(Response::new(wire::DeleteUserResponse { existed }))
+        Ok(Response::new(wire::DeleteUserResponse { existed: self.delete_user(user) }))
     }
 
     async fn record_events(

@@ -28,7 +28,9 @@ pub(super) trait Log: Send + 'static {
         after: u64,
     ) -> impl Future<Output = Result<Page<Self::Entry>, StoreError>> + Send;
     fn head(heads: &Heads) -> u64;
-    fn message(page: Page<Self::Entry>) -> Self::Message;
+    /// What is told of deleted users, beside the entries.
+    fn user_deletions(heads: &Heads) -> u64;
+    fn message(page: Page<Self::Entry>, user_deletions: u64) -> Self::Message;
 }
 
 pub(super) struct Items;
@@ -46,12 +48,16 @@ impl Log for Items {
         heads.items
     }
 
-    fn message(page: Page<ItemChange>) -> wire::WatchItemsResponse {
+    fn user_deletions(heads: &Heads) -> u64 {
+        heads.user_deletions
+    }
+
+    fn message(page: Page<ItemChange>, user_deletions: u64) -> wire::WatchItemsResponse {
         let changes = page
             .entries
             .into_iter()
             .map(|(sequence, change)| wire::ItemChange { sequence, change: Some(change.into()) });
-        wire::WatchItemsResponse { changes: changes.collect(), head: page.head }
+        wire::WatchItemsResponse { changes: changes.collect(), head: page.head, user_deletions }
     }
 }
 
@@ -70,7 +76,12 @@ impl Log for Events {
         heads.events
     }
 
-    fn message(page: Page<LoggedEvent>) -> wire::WatchEventsResponse {
+    /// The log of items tells; here the entries of the user are gone, which is all there is to it.
+    fn user_deletions(_: &Heads) -> u64 {
+        0
+    }
+
+    fn message(page: Page<LoggedEvent>, _: u64) -> wire::WatchEventsResponse {
         let events = page.entries.into_iter().map(|(sequence, logged)| wire::LoggedEvent {
             sequence,
             event: Some(entity::Event::from(logged.event)),
@@ -96,17 +107,22 @@ pub(super) fn stream<L: Log>(service: &Service, after: u64) -> Response<Messages
         cursor: after,
         first: true,
         due: true,
+        user_deletions: 0,
         heartbeat: service.heartbeat,
         _counted: metrics::Watcher::of(L::NAME),
     };
     let pages = stream::try_unfold(follower, Follower::next::<L>);
-    let messages = pages.map(|page| page.map(L::message).map_err(|error| status(&error)));
+    let message = |(page, user_deletions)| L::message(page, user_deletions);
+    let messages = pages.map(move |page| page.map(message).map_err(|error| status(&error)));
     let messages = messages.take_until(service.shutdown.clone().cancelled_owned());
     let mut response: Response<Messages<L::Message>> = Response::new(Box::pin(messages));
     let name = MetadataValue::try_from(service.store.name()).expect("the name is a number in hex");
     response.metadata_mut().insert(STORE_METADATA, name);
     response
 }
+
+/// A page, and the number of deleted users.
+type Message<L> = (Page<<L as Log>::Entry>, u64);
 
 struct Follower {
     store: Store,
@@ -117,29 +133,36 @@ struct Follower {
     first: bool,
     /// The next page is sent even if it is empty.
     due: bool,
+    /// The number of deleted users last sent.
+    user_deletions: u64,
     heartbeat: Duration,
     _counted: metrics::Watcher,
 }
 
 impl Follower {
-    async fn next<L: Log>(mut self) -> Result<Option<(Page<L::Entry>, Self)>, FeatureError> {
+    async fn next<L: Log>(mut self) -> Result<Option<(Message<L>, Self)>, FeatureError> {
         loop {
+            let deletions = L::user_deletions(&self.heads.borrow());
+            self.due |= deletions != self.user_deletions;
             let page = L::page(&self.store, self.cursor).await?;
             if page.truncated && !self.first {
                 return Err(FeatureError::Overtaken { log: L::NAME, after: self.cursor });
             }
             self.first = false;
+            self.user_deletions = deletions;
             if let Some((last, _)) = page.entries.last() {
                 self.cursor = *last;
                 // The log's last numbers may be gone with a deleted user. An empty page then tells
                 // the follower at once that there is no more.
                 self.due = page.complete && *last < page.head;
-                return Ok(Some((page, self)));
+                return Ok(Some(((page, deletions), self)));
             }
             if std::mem::take(&mut self.due) {
-                return Ok(Some((page, self)));
+                return Ok(Some(((page, deletions), self)));
             }
-            let moved = self.heads.wait_for(|heads| L::head(heads) > page.head);
+            let moved = self.heads.wait_for(|heads| {
+                L::head(heads) > page.head || L::user_deletions(heads) != deletions
+            });
             match time::timeout(self.heartbeat, moved).await {
                 Ok(Ok(_heads)) => {}
                 Ok(Err(_closed)) => return Ok(None),

@@ -92,7 +92,29 @@ async fn empty_logs_say_so_and_idle_streams_beat() {
     }
     served.upsert(vec![titled(1, "a")]).await;
     while next(&mut items).await.changes.is_empty() {}
-    assert_eq!(next(&mut items).await, WatchItemsResponse { changes: vec![], head: 1 });
+    let heartbeat = WatchItemsResponse { head: 1, ..WatchItemsResponse::default() };
+    assert_eq!(next(&mut items).await, heartbeat);
+}
+
+#[tokio::test]
+async fn the_item_log_tells_at_once_that_users_were_deleted_and_not_whom() {
+    let mut served = Served::start(|_| {}).await;
+    served.upsert(vec![titled(1, "a")]).await;
+    served.click(7, 1..3).await;
+    let mut items = served.items_after(0).await;
+    let told = async |items: &mut Streaming<WatchItemsResponse>| {
+        let WatchItemsResponse { changes, head, user_deletions } = next(items).await;
+        (changes.len(), head, user_deletions)
+    };
+    assert_eq!(told(&mut items).await, (1, 1, 0));
+    // Somebody of whom nothing is known may have had lists made all the same.
+    for (user_id, deletions) in [(7, 1), (8, 2)] {
+        served.client.delete_user(DeleteUserRequest { user_id }).await.unwrap();
+        assert_eq!(told(&mut items).await, (0, 1, deletions));
+    }
+    assert_eq!(told(&mut served.items_after(1).await).await, (0, 1, 2));
+    served.upsert(vec![titled(2, "b")]).await;
+    assert_eq!(told(&mut items).await, (1, 2, 2));
 }
 
 #[tokio::test]

@@ -82,6 +82,7 @@ impl<'t> Batch<'t> {
         let heads = Heads {
             items: tables.number(number::ITEM_HEAD)?,
             events: tables.number(number::EVENT_HEAD)?,
+            user_deletions: tables.number(number::USER_DELETIONS)?,
         };
         let user_version = tables.number(number::USER_VERSION)?;
         Ok(Self {
@@ -266,6 +267,7 @@ impl<'t> Batch<'t> {
         for (name, value) in [
             (number::ITEM_HEAD, heads.items),
             (number::EVENT_HEAD, heads.events),
+            (number::USER_DELETIONS, heads.user_deletions),
             (number::USER_VERSION, user_version),
         ] {
             tables.numbers.insert(name, value)?;

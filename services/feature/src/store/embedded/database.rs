@@ -94,6 +94,7 @@ impl Identity {
                 heads: Heads {
                     items: stored(&numbers, number::ITEM_HEAD)?,
                     events: stored(&numbers, number::EVENT_HEAD)?,
+                    user_deletions: stored(&numbers, number::USER_DELETIONS)?,
                 },
             }
         };

@@ -18,6 +18,7 @@ pub(super) mod number {
     pub(in crate::store::embedded) const EVENT_HEAD: &str = "event_head";
     /// The greatest number dropped from the event log because it had grown too long.
     pub(in crate::store::embedded) const EVENT_DROPPED: &str = "event_dropped";
+    pub(in crate::store::embedded) const USER_DELETIONS: &str = "user_deletions";
     pub(in crate::store::embedded) const USER_VERSION: &str = "user_version";
 }
 

@@ -57,6 +57,8 @@ impl Batch<'_> {
     }
 
     pub(super) fn forget_user(&mut self, user: UserId) -> bool {
+        // Also where nothing is stored: others may keep lists that were made for the id.
+        self.heads.user_deletions += 1;
         let staged = self.users.get_mut(&user).expect("loaded by the caller");
         let existed = !staged.value.is_unknown();
         *staged.change() = User::default();
