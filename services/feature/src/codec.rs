@@ -113,6 +113,15 @@ impl<'a> Decoder<'a> {
         }
     }
 
+    /// Opens a record that must be in one of the given formats, and tells in which.
+    pub(crate) fn any(bytes: &'a [u8], formats: &[u8]) -> Result<(Self, u8), Corrupt> {
+        let mut decoder = Self { bytes };
+        match decoder.u8()? {
+            found if formats.contains(&found) => Ok((decoder, found)),
+            other => Err(Corrupt::Format(other)),
+        }
+    }
+
     take!(u8: u8, u16: u16, u32: u32, u64: u64, i64: i64);
 
     /// What `Encoder::small` put.

@@ -17,6 +17,12 @@ pub struct Item {
     pub minimum_age: u8,
     pub hidden: bool,
     pub created: Option<Timestamp>,
+    /// Pixels.
+    pub width: Option<u32>,
+    pub height: Option<u32>,
+    /// Counted by the database of the business, not by events.
+    pub total_bookmarks: Option<u64>,
+    pub total_views: Option<u64>,
 }
 
 impl Item {
@@ -33,6 +39,10 @@ impl Item {
             minimum_age: 0,
             hidden: false,
             created: None,
+            width: None,
+            height: None,
+            total_bookmarks: None,
+            total_views: None,
         }
     }
 }
@@ -102,6 +112,10 @@ mod proto {
                 minimum_age,
                 hidden,
                 created_ms,
+                width,
+                height,
+                total_bookmarks,
+                total_views,
             } = item;
             check_bytes("title", &title, 1_000)?;
             check_bytes("text", &text, 20_000)?;
@@ -126,6 +140,10 @@ mod proto {
                 )?,
                 hidden,
                 created: (created_ms != 0).then_some(Timestamp(created_ms)),
+                width: (width != 0).then_some(width),
+                height: (height != 0).then_some(height),
+                total_bookmarks: (total_bookmarks != 0).then_some(total_bookmarks),
+                total_views: (total_views != 0).then_some(total_views),
             })
         }
     }
@@ -170,6 +188,10 @@ mod proto {
                 minimum_age: u32::from(item.minimum_age),
                 hidden: item.hidden,
                 created_ms: item.created.map_or(0, |time| time.0),
+                width: item.width.unwrap_or(0),
+                height: item.height.unwrap_or(0),
+                total_bookmarks: item.total_bookmarks.unwrap_or(0),
+                total_views: item.total_views.unwrap_or(0),
             }
         }
     }

@@ -26,6 +26,10 @@ pub enum Source {
     ItemTags,
     ItemCreator,
     ItemYear,
+    ItemWidth,
+    ItemHeight,
+    ItemTotalBookmarks,
+    ItemTotalViews,
     StatisticsInteractions,
     StatisticsLikes,
     StatisticsLikeRate,
@@ -60,7 +64,7 @@ pub enum Measure {
     Present,
 }
 
-const FIELDS: [(&str, Source); 26] = [
+const FIELDS: [(&str, Source); 30] = [
     ("user.id", Source::UserId),
     ("user.age", Source::UserAge),
     ("user.gender", Source::UserGender),
@@ -75,6 +79,10 @@ const FIELDS: [(&str, Source); 26] = [
     ("item.tags", Source::ItemTags),
     ("item.creator", Source::ItemCreator),
     ("item.year", Source::ItemYear),
+    ("item.width", Source::ItemWidth),
+    ("item.height", Source::ItemHeight),
+    ("item.total_bookmarks", Source::ItemTotalBookmarks),
+    ("item.total_views", Source::ItemTotalViews),
     ("statistics.interactions", Source::StatisticsInteractions),
     ("statistics.likes", Source::StatisticsLikes),
     ("statistics.like_rate", Source::StatisticsLikeRate),

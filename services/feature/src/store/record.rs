@@ -13,11 +13,27 @@ use crate::{
 };
 
 const FORMAT: u8 = 1;
+/// Of items: 1 is without sizes and totals.
+const ITEM_FORMAT: u8 = 2;
 
 pub(super) fn encode_item(item: &Item) -> Vec<u8> {
-    let Item { id: _, title, text, creator, tags, genres, year, minimum_age, hidden, created } =
-        item;
-    let mut record = Encoder::new(FORMAT);
+    let Item {
+        id: _,
+        title,
+        text,
+        creator,
+        tags,
+        genres,
+        year,
+        minimum_age,
+        hidden,
+        created,
+        width,
+        height,
+        total_bookmarks,
+        total_views,
+    } = item;
+    let mut record = Encoder::new(ITEM_FORMAT);
     record.text(title);
     record.text(text);
     record.option(*creator, Encoder::u64);
@@ -27,13 +43,17 @@ pub(super) fn encode_item(item: &Item) -> Vec<u8> {
     record.u8(*minimum_age);
     record.u8(u8::from(*hidden));
     record.option(created.map(|time| time.0), Encoder::i64);
+    // "Not known" is 0 on the wire, so that 0 is never a value.
+    record.small(width.unwrap_or(0));
+    record.small(height.unwrap_or(0));
+    record.small(total_bookmarks.unwrap_or(0));
+    record.small(total_views.unwrap_or(0));
     record.finish()
 }
 
 pub(super) fn decode_item(id: ItemId, bytes: &[u8]) -> Result<Item, Corrupt> {
-    let mut record = Decoder::new(bytes, FORMAT)?;
-    let item = Item {
-        id,
+    let (mut record, format) = Decoder::any(bytes, &[FORMAT, ITEM_FORMAT])?;
+    let mut item = Item {
         title: record.text()?,
         text: record.text()?,
         creator: record.option(Decoder::u64)?,
@@ -43,7 +63,14 @@ pub(super) fn decode_item(id: ItemId, bytes: &[u8]) -> Result<Item, Corrupt> {
         minimum_age: record.u8()?,
         hidden: record.flag()?,
         created: record.option(Decoder::i64)?.map(Timestamp),
+        ..Item::bare(id)
     };
+    if format == ITEM_FORMAT {
+        item.width = Some(record.small()?).filter(|pixels| *pixels != 0);
+        item.height = Some(record.small()?).filter(|pixels| *pixels != 0);
+        item.total_bookmarks = Some(record.small()?).filter(|count| *count != 0);
+        item.total_views = Some(record.small()?).filter(|count| *count != 0);
+    }
     record.finish()?;
     Ok(item)
 }
@@ -288,20 +315,36 @@ mod tests {
     fn items() -> impl Strategy<Value = Item> {
         let texts = || prop::collection::vec(".{0,8}", 0..4);
         let numbers = (any::<Option<u64>>(), any::<Option<u16>>(), any::<Option<i64>>());
-        (".{0,40}", ".{0,40}", texts(), texts(), numbers, 0_u8..=120, any::<bool>()).prop_map(
-            |(title, text, tags, genres, (creator, year, created), minimum_age, hidden)| Item {
-                id: ItemId(7),
-                title,
-                text,
-                creator,
-                tags,
-                genres,
-                year,
-                minimum_age,
-                hidden,
-                created: created.map(Timestamp),
-            },
-        )
+        let pixels = || prop::option::of(1_u32..);
+        let totals = (pixels(), pixels(), prop::option::of(1_u64..), prop::option::of(1_u64..));
+        (".{0,40}", ".{0,40}", texts(), texts(), numbers, 0_u8..=120, any::<bool>(), totals)
+            .prop_map(
+                |(
+                    title,
+                    text,
+                    tags,
+                    genres,
+                    (creator, year, created),
+                    minimum_age,
+                    hidden,
+                    totals,
+                )| Item {
+                    id: ItemId(7),
+                    title,
+                    text,
+                    creator,
+                    tags,
+                    genres,
+                    year,
+                    minimum_age,
+                    hidden,
+                    created: created.map(Timestamp),
+                    width: totals.0,
+                    height: totals.1,
+                    total_bookmarks: totals.2,
+                    total_views: totals.3,
+                },
+            )
     }
 
     fn contacts() -> impl Strategy<Value = Exposure> {
@@ -375,6 +418,15 @@ mod tests {
         #[test]
         fn logged_events_round_trip(logged in logged()) {
             prop_assert_eq!(decode_logged(&encode_logged(&logged)), Ok(logged));
+        }
+
+        #[test]
+        fn items_of_the_first_format_are_read(item in items()) {
+            let item = Item { width: None, height: None, total_bookmarks: None, total_views: None, ..item };
+            let mut bytes = encode_item(&item);
+            bytes[0] = FORMAT;
+            bytes.truncate(bytes.len() - 4);
+            prop_assert_eq!(decode_item(item.id, &bytes), Ok(item));
         }
 
         #[test]

@@ -4,7 +4,7 @@
 //! are. Without `action`, or with the action `rating`, `value` is a rating; with `view` it is
 //! milliseconds of looking, as `dwell_ms` is with any. With neither column every row is a click.
 //! Without `time` the events are split at random. Items: `item`, `title`, `text`, `creator`,
-//! `tags`, `genres` (lists, or parted by `|`), `year`, `minimum_age`, `created`. Users: `user`,
+//! `tags`, `genres` (lists, or parted by `|`), `year`, `minimum_age`, `created`, `width`, `height`, `total_bookmarks`, `total_views`. Users: `user`,
 //! `age`, `gender`, `occupation`.
 //!
 //! Without a header line the columns are user, item, action, time, value; where the third field is
@@ -193,6 +193,10 @@ fn item(row: &Row<'_>) -> Result<Item, BadRow> {
         year: row.text("year").and_then(fields::year),
         minimum_age: row.optional_number("minimum_age")?.unwrap_or(0),
         created: created.transpose()?,
+        width: row.optional_number("width")?.filter(|width| *width != 0),
+        height: row.optional_number("height")?.filter(|height| *height != 0),
+        total_bookmarks: row.optional_number("total_bookmarks")?.filter(|count| *count != 0),
+        total_views: row.optional_number("total_views")?.filter(|count| *count != 0),
         ..Item::bare(ItemId(row.id("item_id")?))
     })
 }

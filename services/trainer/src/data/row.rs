@@ -8,7 +8,7 @@ use tributary_domain::FieldError;
 use super::DataError;
 
 /// The plain names of all columns that some reader of rows asks for.
-pub(super) const FIELDS: [&str; 17] = [
+pub(super) const FIELDS: [&str; 21] = [
     "user_id",
     "item_id",
     "action",
@@ -23,6 +23,10 @@ pub(super) const FIELDS: [&str; 17] = [
     "year",
     "minimum_age",
     "created",
+    "width",
+    "height",
+    "total_bookmarks",
+    "total_views",
     "age",
     "gender",
     "occupation",

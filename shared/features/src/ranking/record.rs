@@ -125,6 +125,10 @@ fn item_value<'a>(item: &'a Item, source: &Source) -> Value<'a> {
         Source::ItemTags => Value::Texts(&item.tags),
         Source::ItemCreator => item.creator.map_or(Value::Missing, Value::Id),
         Source::ItemYear => number(item.year.map(f64::from)),
+        Source::ItemWidth => number(item.width.map(f64::from)),
+        Source::ItemHeight => number(item.height.map(f64::from)),
+        Source::ItemTotalBookmarks => item.total_bookmarks.map_or(Value::Missing, count),
+        Source::ItemTotalViews => item.total_views.map_or(Value::Missing, count),
         _ => Value::Missing,
     }
 }

@@ -32,6 +32,10 @@ fn item(id: u64) -> Item {
         creator: Some(id % 2 + 1),
         year: Some(year),
         created: Some(Timestamp(0)),
+        width: Some(640),
+        height: Some(480),
+        total_bookmarks: Some(59),
+        total_views: Some(251),
         ..Item::bare(ItemId(id))
     }
 }
@@ -103,6 +107,10 @@ fn records_hold_what_the_context_says() {
             ("item.tags", Value::Texts(&tags)),
             ("item.creator", Value::Id(1)),
             ("item.year", Value::Number(1994.0)),
+            ("item.width", Value::Number(640.0)),
+            ("item.height", Value::Number(480.0)),
+            ("item.total_bookmarks", Value::Number(59.0)),
+            ("item.total_views", Value::Number(251.0)),
             ("user.age", Value::Missing),
         ],
     );
@@ -168,6 +176,10 @@ fn cold_users_and_bare_items_have_nothing_in_common() {
         "user.like_rate",
         "item.creator",
         "item.year",
+        "item.width",
+        "item.height",
+        "item.total_bookmarks",
+        "item.total_views",
         "pair.genre_affinity.liked",
         "pair.genre_affinity.watched",
         "pair.genre_like_rate",
