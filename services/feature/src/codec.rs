@@ -67,8 +67,17 @@ impl Encoder {
     }
 
     pub(crate) fn text(&mut self, text: &str) {
-        self.length(text.len());
-        self.bytes.extend_from_slice(text.as_bytes());
+        self.bytes(text.as_bytes());
+    }
+
+    /// As many bytes as the reader will ask for.
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
+        self.bytes.extend_from_slice(bytes);
+    }
+
+    pub(crate) fn bytes(&mut self, bytes: &[u8]) {
+        self.length(bytes.len());
+        self.raw(bytes);
     }
 
     pub(crate) fn texts(&mut self, texts: &[String]) {
@@ -158,9 +167,13 @@ impl<'a> Decoder<'a> {
         }
     }
 
-    pub(crate) fn text(&mut self) -> Result<String, Corrupt> {
+    pub(crate) fn bytes(&mut self) -> Result<&'a [u8], Corrupt> {
         let length = self.length(1)?;
-        let text = std::str::from_utf8(self.slice(length)?).map_err(|_| Corrupt::Text)?;
+        self.slice(length)
+    }
+
+    pub(crate) fn text(&mut self) -> Result<String, Corrupt> {
+        let text = std::str::from_utf8(self.bytes()?).map_err(|_| Corrupt::Text)?;
         Ok(text.to_owned())
     }
 
@@ -199,7 +212,7 @@ impl<'a> Decoder<'a> {
         Ok(slice)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
+    pub(crate) fn array<const N: usize>(&mut self) -> Result<[u8; N], Corrupt> {
         let slice = self.slice(N)?;
         Ok(slice.try_into().expect("the slice was taken with this length"))
     }

@@ -1,9 +1,13 @@
+mod redis;
+
 use std::{path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
 use tributary_domain::FieldError;
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
+
+pub use redis::{RedisConfig, RedisMode};
 
 /// The configuration of the process.
 #[derive(Debug, Clone, Deserialize)]
@@ -12,6 +16,7 @@ pub struct Config {
     pub server: ServerConfig,
     pub telemetry: TelemetryConfig,
     pub store: StoreConfig,
+    pub redis: RedisConfig,
     pub retention: Retention,
     pub watch: WatchConfig,
 }
@@ -20,12 +25,24 @@ pub struct Config {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct StoreConfig {
+    /// The keys below are of the embedded store.
+    pub kind: StoreKind,
     /// Folder of the database; made where it is missing.
     pub data: PathBuf,
     /// Memory for pages of the database.
     pub cache: ByteSize,
     /// Calls that may wait for the writer. One more is refused with `RESOURCE_EXHAUSTED`.
     pub write_queue: usize,
+}
+
+/// What keeps the data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum StoreKind {
+    /// A database of this process, for one replica.
+    Embedded,
+    /// Redis, for any number of replicas.
+    Redis,
 }
 
 /// How much is kept.
@@ -57,6 +74,7 @@ impl Default for Config {
             server: ServerConfig::on(7001),
             telemetry: TelemetryConfig::default(),
             store: StoreConfig::default(),
+            redis: RedisConfig::default(),
             retention: Retention::default(),
             watch: WatchConfig::default(),
         }
@@ -66,7 +84,7 @@ impl Default for Config {
 impl Default for StoreConfig {
     fn default() -> Self {
         let data = PathBuf::from(".tributary/feature");
-        Self { data, cache: ByteSize::mib(64), write_queue: 1_024 }
+        Self { kind: StoreKind::Embedded, data, cache: ByteSize::mib(64), write_queue: 1_024 }
     }
 }
 
@@ -93,6 +111,13 @@ impl Configuration for Config {
 
     fn check(&self) -> Result<(), FieldError> {
         let Retention { behaviours, seen, impressions_until_seen, events } = self.retention;
+        if self.store.kind == StoreKind::Redis {
+            self.redis.check()?;
+            if self.redis.recorded < behaviours {
+                let reason = format_args!("less than the {behaviours} of retention.behaviours");
+                return Err(FieldError::new("redis.recorded", reason.to_string()));
+            }
+        }
         between("store.write_queue", self.store.write_queue, 1, 1_000_000)?;
         between("retention.behaviours", behaviours, 1, 10_000)?;
         between("retention.seen", seen, 1, 1_000_000)?;

@@ -16,6 +16,9 @@ pub enum FeatureError {
     /// A write may still become durable; sending it again changes nothing then.
     #[error("the deadline passed before the store answered")]
     Deadline,
+    /// The numbers that a follower has go on in no store any more.
+    #[error("another store has taken the place of this one: watch again")]
+    Replaced,
     /// A follower was too slow for the log's length.
     #[error("the {log} log no longer holds what follows {after}: watch again from there")]
     Overtaken { log: &'static str, after: u64 },
@@ -29,9 +32,16 @@ impl Classify for FeatureError {
             Self::Overtaken { .. } => Kind::OutOfRange,
             Self::Store(StoreError::QueueFull) => Kind::ResourceExhausted,
             Self::Store(StoreError::Position { .. }) => Kind::FailedPrecondition,
-            Self::Store(StoreError::Closed) => Kind::Unavailable,
+            Self::Replaced => Kind::Unavailable,
             Self::Store(
-                StoreError::Corrupt { .. } | StoreError::Database(_) | StoreError::Aborted(_),
+                StoreError::Closed | StoreError::Unreachable { .. } | StoreError::Replicas { .. },
+            ) => Kind::Unavailable,
+            Self::Store(
+                StoreError::Corrupt { .. }
+                | StoreError::Damaged { .. }
+                | StoreError::Redis(_)
+                | StoreError::Database(_)
+                | StoreError::Aborted(_),
             ) => Kind::Internal,
         }
     }

@@ -11,13 +11,12 @@ pub mod store;
 mod user;
 
 use anyhow::Context;
-use tokio::task;
 use tokio_util::sync::CancellationToken;
 use tributary_proto::feature::v1::feature_service_server::FeatureServiceServer;
 use tributary_runtime::{Listeners, Server};
 
 pub use codec::Corrupt;
-pub use config::{Config, Retention, StoreConfig, WatchConfig};
+pub use config::{Config, RedisConfig, RedisMode, Retention, StoreConfig, StoreKind, WatchConfig};
 pub use error::FeatureError;
 pub use grpc::STORE_METADATA;
 pub use store::{OpenError, Store, StoreError};
@@ -33,8 +32,8 @@ pub async fn start(
     shutdown: CancellationToken,
 ) -> anyhow::Result<()> {
     metrics::describe();
-    let Config { server, telemetry: _, store, retention, watch } = config;
-    let store = task::spawn_blocking(move || Store::open(&store, retention)).await??;
+    let Config { server, telemetry: _, store, redis, retention, watch } = config;
+    let store = Store::open(store, &redis, retention).await?;
     let stopping = shutdown.child_token();
     let service = grpc::Service::new(store.clone(), watch.heartbeat, stopping.clone());
     let service = FeatureServiceServer::new(service).max_decoding_message_size(MESSAGE_BYTES);

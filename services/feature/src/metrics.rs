@@ -16,6 +16,8 @@ const REFUSED: &str = "tributary_feature_writes_refused_total";
 const HEAD: &str = "tributary_feature_log_head";
 const EVENTS: &str = "tributary_feature_events_total";
 const CHANGES: &str = "tributary_feature_source_changes_total";
+const REDIS_ERRORS: &str = "tributary_feature_redis_errors_total";
+const SWEPT: &str = "tributary_feature_outboxes_swept_total";
 const WATCHERS: &str = "tributary_feature_watchers";
 
 /// Says what the metrics mean. Call once at start.
@@ -28,6 +30,8 @@ pub(crate) fn describe() {
     describe_gauge!(HEAD, "last sequence number, by log");
     describe_counter!(EVENTS, "events, by outcome: recorded or duplicate");
     describe_counter!(CHANGES, "changes of other databases, by outcome: changed or duplicate");
+    describe_counter!(REDIS_ERRORS, "tries of the background tasks that redis did not answer");
+    describe_counter!(SWEPT, "outboxes in which a call had left something for the sweeper");
     describe_gauge!(WATCHERS, "open streams, by log");
 }
 
@@ -62,6 +66,14 @@ pub(crate) fn changes(written: ChangesWritten) {
     let ChangesWritten { changed, duplicates, item_sequence: _ } = written;
     counter!(CHANGES, "outcome" => "changed").increment(changed.into());
     counter!(CHANGES, "outcome" => "duplicate").increment(duplicates.into());
+}
+
+pub(crate) fn redis_error() {
+    counter!(REDIS_ERRORS).increment(1);
+}
+
+pub(crate) fn swept(outboxes: usize) {
+    counter!(SWEPT).increment(u64::try_from(outboxes).unwrap_or(u64::MAX));
 }
 
 /// Counts a stream for as long as it is held.

@@ -18,7 +18,6 @@ mod progress;
 mod protocol;
 pub mod quality;
 mod replay;
-mod served;
 mod sessions;
 mod split;
 mod statistics;

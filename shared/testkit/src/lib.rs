@@ -9,6 +9,7 @@ mod folder;
 mod ports;
 mod process;
 mod proxy;
+mod redis;
 mod serve;
 mod wait;
 
@@ -18,5 +19,6 @@ pub use folder::TestFolder;
 pub use ports::{free_port, free_ports};
 pub use process::Process;
 pub use proxy::{Mode, Proxy};
+pub use redis::{RedisCluster, RedisSentinel, RedisServer};
 pub use serve::{FakeServer, channel, is_serving, wait_until_serving};
 pub use wait::wait_until;

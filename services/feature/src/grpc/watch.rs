@@ -1,4 +1,4 @@
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use futures::{StreamExt, stream};
 use tokio::{sync::watch, time};
@@ -103,6 +103,7 @@ impl Log for Events {
 pub(super) fn stream<L: Log>(service: &Service, after: u64) -> Response<Messages<L::Message>> {
     let follower = Follower {
         heads: service.store.heads(),
+        name: service.store.name(),
         store: service.store.clone(),
         cursor: after,
         first: true,
@@ -111,12 +112,13 @@ pub(super) fn stream<L: Log>(service: &Service, after: u64) -> Response<Messages
         heartbeat: service.heartbeat,
         _counted: metrics::Watcher::of(L::NAME),
     };
+    let name = Arc::clone(&follower.name);
     let pages = stream::try_unfold(follower, Follower::next::<L>);
     let message = |(page, user_deletions)| L::message(page, user_deletions);
     let messages = pages.map(move |page| page.map(message).map_err(|error| status(&error)));
     let messages = messages.take_until(service.shutdown.clone().cancelled_owned());
     let mut response: Response<Messages<L::Message>> = Response::new(Box::pin(messages));
-    let name = MetadataValue::try_from(service.store.name()).expect("the name is a number in hex");
+    let name = MetadataValue::try_from(&*name).expect("the name is a number in hex");
     response.metadata_mut().insert(STORE_METADATA, name);
     response
 }
@@ -126,6 +128,8 @@ type Message<L> = (Page<<L as Log>::Entry>, u64);
 
 struct Follower {
     store: Store,
+    /// The store's name at the start: the numbers are of this one.
+    name: Arc<str>,
     heads: watch::Receiver<Heads>,
     /// The last entry sent.
     cursor: u64,
@@ -145,6 +149,9 @@ impl Follower {
             let deletions = L::user_deletions(&self.heads.borrow());
             self.due |= deletions != self.user_deletions;
             let page = L::page(&self.store, self.cursor).await?;
+            if self.store.name() != self.name {
+                return Err(FeatureError::Replaced);
+            }
             if page.truncated && !self.first {
                 return Err(FeatureError::Overtaken { log: L::NAME, after: self.cursor });
             }

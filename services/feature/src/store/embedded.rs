@@ -56,8 +56,8 @@ impl Store {
     }
 
     /// Names this store: another store never has the same name.
-    pub fn name(&self) -> &str {
-        &self.shared.opened.name
+    pub fn name(&self) -> Arc<str> {
+        Arc::clone(&self.shared.opened.name)
     }
 
     /// The heads of the logs, as they move.

@@ -1,5 +1,6 @@
 use std::{io, path::PathBuf, sync::Arc};
 
+use deadpool_redis::redis::RedisError;
 use tokio::task::JoinError;
 
 use crate::codec::Corrupt;
@@ -26,6 +27,17 @@ pub enum OpenError {
     Folder { path: PathBuf, source: io::Error },
     #[error("cannot start the writer thread")]
     Thread(#[from] io::Error),
+    #[error("the opening of the database did not end")]
+    Aborted(#[source] JoinError),
+    #[error("redis.urls, redis.master: not good for redis.mode")]
+    Redis { source: RedisError },
+    #[error("redis cannot be used: see that it runs at redis.urls and lets this process in")]
+    Away { source: StoreError },
+    #[error(
+        "the store in redis has format {found}, this version reads {expected}: run the version \
+         that wrote it, or give this one another redis"
+    )]
+    RedisFormat { found: u64, expected: u64 },
 }
 
 /// Why a call on the store failed.
@@ -42,6 +54,14 @@ pub enum StoreError {
     Position { source_name: String },
     #[error("the stored {table} record of {key} is damaged")]
     Corrupt { table: &'static str, key: u64, source: Corrupt },
+    #[error("redis does not answer now: try again")]
+    Unreachable { source: Option<Arc<RedisError>> },
+    #[error("written, but only {reached} of {wanted} replicas of redis have it yet: try again")]
+    Replicas { reached: usize, wanted: usize },
+    #[error("redis refused the request")]
+    Redis(#[source] Arc<RedisError>),
+    #[error("redis holds something at {key} that was never written there")]
+    Damaged { key: String },
     #[error("the database failed")]
     Database(#[source] Arc<redb::Error>),
     #[error("the read did not end")]

@@ -10,6 +10,7 @@ use crate::{
     codec::{Corrupt, Decoder, Encoder},
     exposure::{Contact, Exposure},
     history::History,
+    user::User,
 };
 
 const FORMAT: u8 = 1;
@@ -185,15 +186,25 @@ fn decode_contact(
     })
 }
 
+/// User, item, time and action in a fixed form, so that scripts find them in a record.
+pub(super) fn identity(event: &Event) -> [u8; IDENTITY_BYTES] {
+    let Event { user, behaviour: Behaviour { item, action, time, dwell_ms: _ } } = event;
+    let mut identity = [0; IDENTITY_BYTES];
+    identity[..8].copy_from_slice(&user.0.to_be_bytes());
+    identity[8..16].copy_from_slice(&item.0.to_be_bytes());
+    identity[16..24].copy_from_slice(&time.0.to_be_bytes());
+    identity[24] = action_code(*action);
+    identity
+}
+
+pub(super) const IDENTITY_BYTES: usize = 25;
+
+/// The identity stands right after the format.
 pub(super) fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
     let LoggedEvent { event, age, gender, served, user_version } = logged;
-    let Event { user, behaviour: Behaviour { item, action, time, dwell_ms } } = event;
     let mut record = Encoder::new(FORMAT);
-    record.small(user.0);
-    record.small(item.0);
-    record.u8(action_code(*action));
-    record.near(0, time.0);
-    record.small(*dwell_ms);
+    record.raw(&identity(event));
+    record.small(event.behaviour.dwell_ms);
     record.u8(age.unwrap_or(0));
     record.u8(gender_code(*gender));
     record.small(*user_version);
@@ -203,11 +214,11 @@ pub(super) fn encode_logged(logged: &LoggedEvent) -> Vec<u8> {
 
 pub(super) fn decode_logged(bytes: &[u8]) -> Result<LoggedEvent, Corrupt> {
     let mut record = Decoder::new(bytes, FORMAT)?;
-    let user = UserId(record.small()?);
+    let user = UserId(u64::from_be_bytes(record.array()?));
     let behaviour = Behaviour {
-        item: ItemId(record.small()?),
+        item: ItemId(u64::from_be_bytes(record.array()?)),
+        time: Timestamp(i64::from_be_bytes(record.array()?)),
         action: action_of(record.u8()?)?,
-        time: Timestamp(record.near(0)?),
         dwell_ms: record.small()?,
     };
     let age = record.u8()?;
@@ -220,6 +231,43 @@ pub(super) fn decode_logged(bytes: &[u8]) -> Result<LoggedEvent, Corrupt> {
     };
     record.finish()?;
     Ok(logged)
+}
+
+/// All that is kept of a user beside recorded events.
+pub(super) fn encode_user(user: &User) -> Vec<u8> {
+    let User { profile, history, exposure, version } = user;
+    let mut record = Encoder::new(FORMAT);
+    record.option(profile.as_ref(), |record, profile| record.bytes(&encode_profile(profile)));
+    record.bytes(&encode_history(*version, history));
+    record.bytes(&encode_exposure(exposure));
+    record.finish()
+}
+
+pub(super) fn decode_user(id: UserId, bytes: &[u8]) -> Result<User, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let profile = record.option(|record| decode_profile(id, record.bytes()?))?;
+    let (version, history) = decode_history(record.bytes()?)?;
+    let exposure = decode_exposure(record.bytes()?)?;
+    record.finish()?;
+    Ok(User { profile, history, exposure, version })
+}
+
+/// One recorded event of a user, told apart by item, time and action.
+pub(super) fn encode_recorded(behaviour: &Behaviour) -> Vec<u8> {
+    let Behaviour { item, action, time, dwell_ms } = behaviour;
+    let mut record = Encoder::new(FORMAT);
+    record.small(item.0);
+    record.u8(action_code(*action));
+    record.near(0, time.0);
+    record.small(*dwell_ms);
+    record.finish()
+}
+
+pub(super) fn decode_recorded(bytes: &[u8]) -> Result<Behaviour, Corrupt> {
+    let mut record = Decoder::new(bytes, FORMAT)?;
+    let behaviour = decode_behaviour(&mut record, Timestamp(0))?;
+    record.finish()?;
+    Ok(behaviour)
 }
 
 fn encode_served(record: &mut Encoder, served: &Served) {
@@ -441,6 +489,25 @@ mod tests {
         }
 
         #[test]
+        fn users_round_trip(version: u64, history in histories(), exposure in contacts()) {
+            let user = User { profile: None, history, exposure, version };
+            prop_assert_eq!(decode_user(UserId(1), &encode_user(&user)), Ok(user));
+        }
+
+        #[test]
+        fn recorded_events_round_trip(history in histories()) {
+            for behaviour in history.behaviours() {
+                prop_assert_eq!(decode_recorded(&encode_recorded(behaviour)), Ok(*behaviour));
+            }
+        }
+
+        #[test]
+        fn the_identity_stands_after_the_format(logged in logged()) {
+            let record = encode_logged(&logged);
+            prop_assert_eq!(&record[1..=IDENTITY_BYTES], &identity(&logged.event));
+        }
+
+        #[test]
         fn exposures_round_trip(exposure in contacts()) {
             prop_assert_eq!(decode_exposure(&encode_exposure(&exposure)), Ok(exposure));
         }
@@ -475,6 +542,8 @@ mod tests {
             decode_history(&bytes).ok();
             decode_exposure(&bytes).ok();
             decode_logged(&bytes).ok();
+            decode_user(UserId(1), &bytes).ok();
+            decode_recorded(&bytes).ok();
         }
     }
 }

@@ -40,7 +40,7 @@ pub(crate) fn served(position: u32) -> tributary_domain::Served {
 
 pub(crate) fn store_in(folder: &Path, retention: Retention) -> Store {
     let config = StoreConfig { data: folder.to_owned(), ..StoreConfig::default() };
-    Store::open(&config, retention).unwrap()
+    Store::embedded(&config, retention).unwrap()
 }
 
 /// The service on a free port with its data in a temporary folder.

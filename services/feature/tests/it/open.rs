@@ -11,7 +11,7 @@ use crate::harness::{bare, event, store_in};
 
 fn open(folder: &Path) -> Result<Store, OpenError> {
     let config = StoreConfig { data: folder.to_owned(), ..StoreConfig::default() };
-    Store::open(&config, Retention::default())
+    Store::embedded(&config, Retention::default())
 }
 
 #[tokio::test]

@@ -2,7 +2,7 @@
 
 mod change;
 
-use std::collections::{BTreeMap, HashMap, HashSet, btree_map, hash_map::Entry};
+use std::collections::{BTreeMap, HashMap, btree_map, hash_map::Entry};
 
 use redb::{ReadableTable, WriteTransaction};
 use tributary_domain::{
@@ -10,7 +10,7 @@ use tributary_domain::{
 };
 
 use super::{
-    read::{corrupt, read_counters, read_user},
+    read::{read_counters, read_user},
     tables::{EventKey, key_of, keys_of, number, recorded_of},
     write::Tables,
 };
@@ -18,7 +18,7 @@ use crate::{
     Retention,
     store::{
         Changes, ChangesWritten, EventsWritten, Heads, ItemsWritten, LoggedEvent, StoreError,
-        record,
+        corrupt, count, last_of_each, record,
     },
     user::User,
 };
@@ -274,17 +274,4 @@ impl<'t> Batch<'t> {
         }
         Ok(heads)
     }
-}
-
-/// The last value of each key, in the order of the values kept.
-fn last_of_each<T, K: std::hash::Hash + Eq>(values: Vec<T>, key: impl Fn(&T) -> K) -> Vec<T> {
-    let mut met = HashSet::with_capacity(values.len());
-    let mut kept: Vec<T> =
-        values.into_iter().rev().filter(|value| met.insert(key(value))).collect();
-    kept.reverse();
-    kept
-}
-
-fn count(length: usize) -> u32 {
-    u32::try_from(length).expect("a call has at most a thousand rows")
 }

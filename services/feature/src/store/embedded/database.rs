@@ -22,7 +22,7 @@ const FILE: &str = "feature.redb";
 #[derive(Debug)]
 pub(super) struct Opened {
     pub(super) database: Arc<Database>,
-    pub(super) name: String,
+    pub(super) name: Arc<str>,
 }
 
 impl Opened {
@@ -41,7 +41,7 @@ impl Opened {
             return Err(OpenError::Format { path, found: format, expected: FORMAT });
         }
         tracing::info!(path = %path.display(), items = heads.items, events = heads.events, "opened the store");
-        Ok((Self { database: Arc::new(database), name: format!("{store:016x}") }, heads))
+        Ok((Self { database: Arc::new(database), name: format!("{store:016x}").into() }, heads))
     }
 }
 

@@ -6,14 +6,9 @@ use super::tables::{
     number,
 };
 use crate::{
-    codec::Corrupt,
-    store::{LoggedEvent, Page, StoreError, StoredItem, record},
+    store::{LoggedEvent, PAGE_BYTES, PAGE_ENTRIES, Page, StoreError, StoredItem, corrupt, record},
     user::User,
 };
-
-/// A page ends at the first of these, so that its message stays small whatever the items.
-const PAGE_ENTRIES: usize = 1_000;
-const PAGE_BYTES: usize = 1024 * 1024;
 
 /// One durable state of the store.
 pub(super) struct Snapshot {
@@ -103,10 +98,6 @@ impl Snapshot {
         let numbers = self.transaction.open_table(NUMBERS)?;
         Ok(numbers.get(name)?.map_or(0, |number| number.value()))
     }
-}
-
-pub(super) fn corrupt(table: &'static str, key: u64) -> impl FnOnce(Corrupt) -> StoreError {
-    move |source| StoreError::Corrupt { table, key, source }
 }
 
 pub(super) fn read_user(
