@@ -24,7 +24,7 @@ pub(crate) struct MeshAddresses {
     /// The gateway.
     #[arg(long, global = true, env = "TRIBUTARY_GATEWAY", default_value = "http://127.0.0.1:7000")]
     pub gateway: String,
-    /// The feature service (for `items`).
+    /// The feature service (for `items` and `export`).
     #[arg(long, global = true, env = "TRIBUTARY_FEATURE", default_value = "http://127.0.0.1:7001")]
     pub feature: String,
     /// The search channel (for `items search`).
@@ -53,6 +53,8 @@ pub(crate) enum Command {
     Items(ItemsOptions),
     /// Lists, publishes and rolls back bundles.
     Bundle(BundleOptions),
+    /// Writes what `feature` holds as Parquet files, which `trainer` reads.
+    Export(ExportOptions),
     /// Measures the mesh under load.
     Load(LoadOptions),
 }
@@ -243,6 +245,13 @@ pub(crate) struct PublishOptions {
     /// Why it is forced.
     #[arg(long, requires = "force")]
     pub reason: Option<String>,
+}
+
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ExportOptions {
+    /// The folder for `events.parquet`, `items.parquet` and `users.parquet`; made where missing.
+    #[arg(long)]
+    pub out: PathBuf,
 }
 
 /// How load is made.

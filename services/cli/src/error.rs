@@ -70,6 +70,8 @@ pub enum CliError {
     OtherData { home: PathBuf, what: &'static str },
     #[error("{0}")]
     Data(String),
+    #[error(transparent)]
+    Dataset(#[from] tributary_dataset::DatasetError),
 }
 
 impl CliError {

@@ -5,6 +5,7 @@ mod arguments;
 mod command;
 mod connection;
 mod error;
+mod export;
 mod load;
 mod output;
 mod up;
@@ -45,6 +46,7 @@ async fn dispatch(arguments: Arguments, output: Output) -> Result<(), CliError> 
         Command::Event(options) => command::event(&mesh, options, &output).await,
         Command::Items(options) => command::items(&mesh, options, &output).await,
         Command::Bundle(options) => command::bundle(options, &output),
+        Command::Export(options) => export::run(&mesh, options, &output).await,
         Command::Load(options) => load::run(&mesh, options, &output).await,
     }
 }

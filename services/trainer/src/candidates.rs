@@ -32,14 +32,20 @@ pub(crate) fn questions<'a>(
     recalled: &[Recalled],
     config: &MergeConfig,
 ) -> Vec<Question<'a>> {
+    let lists = recalled.iter().map(|recalled| merged(recalled, config));
+    asked(stream, cases.iter().zip(lists))
+}
+
+/// Questions about given candidates. The cases stand in order of time.
+pub(crate) fn asked<'a>(
+    stream: &[Event],
+    questions: impl Iterator<Item = (&'a Case, Vec<Merged>)>,
+) -> Vec<Question<'a>> {
     let mut replay = Replay::of(stream);
     let mut statistics = Statistics::new();
-    cases
-        .iter()
-        .zip(recalled)
-        .map(|(case, recalled)| {
+    questions
+        .map(|(case, candidates)| {
             replay.until(case.as_of).iter().for_each(|event| statistics.record(event));
-            let candidates = merged(recalled, config);
             Question { case, candidates, statistics: statistics.clone() }
         })
         .collect()

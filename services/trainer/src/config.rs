@@ -11,7 +11,9 @@ use tributary_retrieval::{
 };
 use tributary_slate::Settings;
 
-use crate::{error::TrainerError, evaluate::lists::EvaluationConfig, gate::GateConfig};
+use crate::{
+    error::TrainerError, evaluate::lists::EvaluationConfig, gate::GateConfig, served::ServedConfig,
+};
 
 /// All settings of a training.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -29,6 +31,7 @@ pub struct Config {
     pub graph: crate::models::graph::GraphConfig,
     pub ranker: RankerConfig,
     pub samples: SamplesConfig,
+    pub served: ServedConfig,
     pub merge: MergeConfig,
     pub fusion: FusionConfig,
     pub rerank: RerankConfig,
@@ -211,6 +214,7 @@ impl Default for Config {
             graph: crate::models::graph::GraphConfig::default(),
             ranker: crate::models::ranker::network(),
             samples: SamplesConfig::default(),
+            served: ServedConfig::default(),
             merge: MergeConfig::default(),
             fusion: FusionConfig::default(),
             rerank: RerankConfig::default(),

@@ -25,6 +25,7 @@ mod movielens_latest;
 mod normalised;
 mod rating;
 mod row;
+mod served;
 mod table;
 mod untimed;
 mod user_items;
@@ -33,6 +34,7 @@ pub use detect::{Files, Format, Parts, Source, read};
 pub use normalised::{GivenSummary, Summary};
 pub(crate) use normalised::{summary, to_lines};
 pub use row::{BadRow, Rejections};
+pub use served::{ServedChannel, ServedItem, ServedList};
 
 /// Why a data set could not be read.
 #[derive(Debug, thiserror::Error)]
@@ -120,6 +122,8 @@ pub struct DataSet {
     pub given: Option<GivenSplit>,
     /// Events of those parts that were left out: an earlier part has the same user and item.
     pub repeated: usize,
+    /// Answers as they were served, in order of time, where the data is the export of a log.
+    pub served: Vec<ServedList>,
 }
 
 const TAGS_PER_ITEM: usize = 20;

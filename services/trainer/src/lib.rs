@@ -18,6 +18,7 @@ mod progress;
 mod protocol;
 pub mod quality;
 mod replay;
+mod served;
 mod sessions;
 mod split;
 mod statistics;

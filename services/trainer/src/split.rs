@@ -162,7 +162,12 @@ pub(crate) fn context(data: &DataSet, user: UserId, known: &[Behaviour]) -> User
     context_of(data, user, known, BEHAVIOURS)
 }
 
-fn context_of(data: &DataSet, user: UserId, known: &[Behaviour], length: usize) -> UserContext {
+pub(crate) fn context_of(
+    data: &DataSet,
+    user: UserId,
+    known: &[Behaviour],
+    length: usize,
+) -> UserContext {
     let mut behaviours: Vec<Behaviour> =
         known.iter().rev().filter(|step| is_behaviour(step)).take(length).copied().collect();
     behaviours.reverse();

@@ -45,7 +45,7 @@ pub fn prepare(source: &Source, folder: &Path) -> Result<(DataSet, Summary), Tra
 /// epoch.
 pub fn train(work: &Work, config: &Config) -> Result<(), TrainerError> {
     with_training(work, config, |training, protocol| {
-        let (ranker, parameters) = training.ranker(&protocol.rehearsals)?;
+        let (ranker, parameters) = training.ranker(protocol)?;
         let finish = |round: &Round<'_>| {
             let mut files = training.recall(round)?;
             files.extend(&ranker);
@@ -68,7 +68,7 @@ pub fn train_model(work: &Work, config: &Config, model: Model) -> Result<usize, 
         let last = config.refit.then(|| protocol::everything(training.data));
         let rounds = || protocol.rehearsals.iter().chain([&protocol.test]).chain(&last);
         let Model::Recall(model) = model else {
-            training.ranker(&protocol.rehearsals)?;
+            training.ranker(protocol)?;
             return Ok(protocol.rehearsals.iter().map(|round| round.learned.len()).sum());
         };
         for round in rounds() {

@@ -17,7 +17,7 @@ use tributary_slate::Fusion;
 
 use crate::{
     artifacts::{Artifacts, COLLABORATIVE, GRAPH_VECTORS, ITEM_STATISTICS, ITEMS, PARAMETERS},
-    candidates::{Catalogue, Question, questions},
+    candidates::{self, Catalogue, Question, questions},
     channels::{CHANNELS, Channels, Recalled},
     config::Config,
     data::{self, DataSet},
@@ -26,7 +26,8 @@ use crate::{
     models::{collaborative, graph, multi_interest, ranker, two_tower},
     pieces::Piece,
     progress::Step,
-    protocol::Round,
+    protocol::{Protocol, ProtocolKind, Round},
+    served::{self, Answer},
     work::Work,
 };
 
@@ -267,13 +268,12 @@ impl Training<'_> {
     /// Trains the ranker on what the recall models of the rehearsals find.
     pub(crate) fn ranker(
         &self,
-        rehearsals: &[Round<'_>],
+        protocol: &Protocol<'_>,
     ) -> Result<(Artifacts, Parameters), TrainerError> {
         let folder = self.work.round(Model::Ranker.name());
         let settings = (self.data_fingerprint, self.config, self.specifications);
         let piece = Piece::new(folder, &self.data.events, &settings)?;
-        let mut files =
-            piece.files(|checkpoint| self.fit_ranker(rehearsals, &piece, checkpoint))?;
+        let mut files = piece.files(|checkpoint| self.fit_ranker(protocol, &piece, checkpoint))?;
         let parameters = parameters(&files)?;
         files.remove(PARAMETERS);
         Ok((files, parameters))
@@ -281,11 +281,11 @@ impl Training<'_> {
 
     fn fit_ranker(
         &self,
-        rehearsals: &[Round<'_>],
+        protocol: &Protocol<'_>,
         piece: &Piece,
         checkpoint: Option<&[u8]>,
     ) -> Result<Artifacts, TrainerError> {
-        let config = self.config;
+        let (config, rehearsals) = (self.config, &protocol.rehearsals);
         let recalled: Vec<Vec<Recalled>> =
             rehearsals.iter().map(|round| self.rehearse(round)).collect::<Result<_, _>>()?;
         let asked: Vec<Question<'_>> = rehearsals
@@ -293,9 +293,13 @@ impl Training<'_> {
             .zip(&recalled)
             .flat_map(|(round, found)| questions(&round.stream, &round.cases, found, &config.merge))
             .collect();
+        let answers = self.answers(protocol);
+        let shown = answers.iter().map(|answer| (&answer.case, answer.shown.clone()));
+        let served = candidates::asked(&self.data.events, shown);
         let catalogue = self.data.catalogue(rehearsals.first().and_then(|round| round.before));
         let plan = ranker::Plan {
             questions: &asked,
+            served: &served,
             catalogue: &Catalogue::of(&catalogue),
             judge: &Judge::new(&catalogue),
             specification: &self.specifications.ranker,
@@ -311,6 +315,16 @@ impl Training<'_> {
         let parameters = Parameters { fusion, channels: CHANNELS.map(str::to_owned).to_vec() };
         files.add(PARAMETERS, serde_json::to_vec(&parameters).map_err(damaged(PARAMETERS))?);
         Ok(files)
+    }
+
+    /// The answers that were served before the test period. Under another split the outcome of an
+    /// answer may be among what is asked for: there is none then.
+    fn answers(&self, protocol: &Protocol<'_>) -> Vec<Answer> {
+        let Some(before) = protocol.test.before.filter(|_| protocol.kind == ProtocolKind::Time)
+        else {
+            return Vec::new();
+        };
+        served::answers(self.data, before, self.config.split.context, &self.config.served)
     }
 
     /// What the channels find for the cases of a rehearsal.

@@ -18,5 +18,7 @@ mod onnx;
 mod oracle;
 #[path = "it/readers.rs"]
 mod readers;
+#[path = "it/served.rs"]
+mod served;
 #[path = "it/training.rs"]
 mod training;

@@ -3,6 +3,7 @@
 //! Events: columns `user`, `item`, and of `action`, `time`, `value`, `dwell_ms` those that there
 //! are. Without `action`, or with the action `rating`, `value` is a rating; with `view` it is
 //! milliseconds of looking, as `dwell_ms` is with any. With neither column every row is a click.
+//! The export of an event log has more columns, for the answers that were served (see `served`).
 //! Without `time` the events are split at random. Items: `item`, `title`, `text`, `creator`,
 //! `tags`, `genres` (lists, or parted by `|`), `year`, `minimum_age`, `created`, `width`, `height`, `total_bookmarks`, `total_views`. Users: `user`,
 //! `age`, `gender`, `occupation`.
@@ -21,6 +22,7 @@ use super::{
     columnar::Columnar,
     fields, limits, rating,
     row::{BadRow, Columns, Rejections, Row},
+    served::Collector,
     table::{Separator, Table, first_line},
     untimed::Clock,
 };
@@ -36,15 +38,24 @@ pub(super) fn timed(path: &Path) -> Result<bool, DataError> {
     Ok(File::events(path)?.columns()?.has("timestamp"))
 }
 
+/// What a file of events has beside events.
+pub(super) struct Collected<'a> {
+    pub(super) rejections: &'a mut Rejections,
+    pub(super) served: &'a mut Collector,
+}
+
 /// Reads the events of a file.
 pub(super) fn read_events(
     path: &Path,
     clock: &mut Clock,
-    rejections: &mut Rejections,
+    collected: Collected<'_>,
 ) -> Result<Vec<Event>, DataError> {
+    let Collected { rejections, served } = collected;
     let mut events = Vec::new();
     File::events(path)?.read(&["user_id", "item_id"], rejections, |row| {
-        events.push(limits::event(event(row, clock)?)?);
+        let event = limits::event(event(row, clock)?)?;
+        served.take(row, &event)?;
+        events.push(event);
         Ok(())
     })?;
     Ok(events)

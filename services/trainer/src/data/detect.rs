@@ -4,8 +4,12 @@ use serde::{Deserialize, Serialize};
 use tributary_domain::Event;
 
 use super::{
-    DataError, DataSet, Rejections, atomic, delimited, given, label, movielens_1m, movielens_100k,
-    movielens_latest, untimed::Clock, user_items,
+    DataError, DataSet, atomic,
+    delimited::{self, Collected},
+    given, label, movielens_1m, movielens_100k, movielens_latest,
+    served::Collector,
+    untimed::Clock,
+    user_items,
 };
 
 /// The formats that can be read.
@@ -95,7 +99,10 @@ fn read_whole(path: &Path, format: Format, seed: u64) -> Result<DataSet, DataErr
             let file = EventFile::of(&path, format)?;
             let mut data = DataSet { timed: file.timed()?, ..DataSet::default() };
             let mut clock = Clock::new(data.timed, seed);
-            data.events = file.read(&mut clock, &mut data.rejections)?;
+            let mut served = Collector::default();
+            let collected = Collected { rejections: &mut data.rejections, served: &mut served };
+            data.events = file.read(&mut clock, collected)?;
+            data.served = served.finish();
             file.read_attributes(&mut data)?;
             Ok(data)
         }
@@ -140,12 +147,16 @@ impl EventFile {
     pub(super) fn read(
         &self,
         clock: &mut Clock,
-        rejections: &mut Rejections,
+        collected: Collected<'_>,
     ) -> Result<Vec<Event>, DataError> {
+        let rejections = collected.rejections;
         match self {
             Self::Atomic(path) => atomic::read_events(path, clock, rejections),
-            Self::Delimited(path) => delimited::read_events(path, clock, rejections),
             Self::UserItems(path) => user_items::read_events(path, clock, rejections),
+            Self::Delimited(path) => {
+                let served = collected.served;
+                delimited::read_events(path, clock, Collected { rejections, served })
+            }
         }
     }
 

@@ -6,7 +6,9 @@ use tributary_domain::{Action, Event, ItemId, UserId};
 
 use super::{
     DataError, DataSet, GivenSplit, Parts, Rejections,
+    delimited::Collected,
     detect::{self, EventFile, Format},
+    served::Collector,
     untimed::{self, Clock},
 };
 
@@ -18,7 +20,10 @@ pub(super) fn read(parts: &Parts, format: Format, seed: u64) -> Result<DataSet, 
     data.timed = files.timed()?;
     let mut read = |part: i64, file: &EventFile| {
         let seed = seed.wrapping_add(part.unsigned_abs());
-        let mut events = file.read(&mut Clock::new(data.timed, seed), &mut data.rejections)?;
+        // Parts that are given ask what they ask: what was served once is no part of it.
+        let served = &mut Collector::default();
+        let collected = Collected { rejections: &mut data.rejections, served };
+        let mut events = file.read(&mut Clock::new(data.timed, seed), collected)?;
         if !data.timed {
             untimed::keep_order(&mut events, part);
         }

@@ -19,6 +19,7 @@ const VALIDATION: &str = "validation.jsonl";
 const TEST: &str = "test.jsonl";
 const TAGGINGS: &str = "taggings.jsonl";
 const BASE_ITEMS: &str = "base_items.jsonl";
+const SERVED: &str = "served.jsonl";
 const SUMMARY: &str = "dataset.json";
 
 /// What the lists do not say.
@@ -31,7 +32,7 @@ pub struct Summary {
     /// Where the files were divided.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub given: Option<GivenSummary>,
-    /// sha256 of items, users and events as written, hexadecimal; of those of all parts where the
+    /// sha256 of items, users, events and served answers as written, hexadecimal; of those of all parts where the
     /// files were divided.
     pub fingerprint: String,
 }
@@ -56,6 +57,7 @@ impl DataSet {
         write_lines(&folder.join(EVENTS), &self.events)?;
         write_lines(&folder.join(BASE_ITEMS), &self.items)?;
         write_lines(&folder.join(TAGGINGS), &self.taggings)?;
+        write_lines(&folder.join(SERVED), &self.served)?;
         if let Some(given) = &self.given {
             write_lines(&folder.join(VALIDATION), &given.validation)?;
             write_lines(&folder.join(TEST), &given.test)?;
@@ -95,6 +97,7 @@ impl DataSet {
             rejections: summary.rejections.clone(),
             given: summary.given.map(read_given).transpose()?,
             repeated: summary.given.map_or(0, |given| given.repeated),
+            served: read_lines(&folder.join(SERVED))?,
         };
         Ok((data, summary))
     }
@@ -104,7 +107,7 @@ fn fingerprint(folder: &Path, given: bool) -> Result<String, TrainerError> {
     use sha2::{Digest, Sha256};
     let mut hash = Sha256::new();
     let parts: &[&str] = if given { &[VALIDATION, TEST] } else { &[] };
-    for name in [ITEMS, USERS, EVENTS].iter().chain(parts) {
+    for name in [ITEMS, USERS, EVENTS, SERVED].iter().chain(parts) {
         let path = folder.join(name);
         let mut file = File::open(&path).map_err(TrainerError::file("read", &path))?;
         std::io::copy(&mut file, &mut hash).map_err(TrainerError::file("read", &path))?;

@@ -8,7 +8,7 @@ use tributary_domain::FieldError;
 use super::DataError;
 
 /// The plain names of all columns that some reader of rows asks for.
-pub(super) const FIELDS: [&str; 21] = [
+pub(super) const FIELDS: [&str; 28] = [
     "user_id",
     "item_id",
     "action",
@@ -30,6 +30,13 @@ pub(super) const FIELDS: [&str; 21] = [
     "age",
     "gender",
     "occupation",
+    "user_version",
+    "request_id",
+    "position",
+    "context_version",
+    "channels",
+    "channel_positions",
+    "channel_scores",
 ];
 
 /// Rows that were left out, and the first few of them by name.
@@ -149,6 +156,11 @@ impl Row<'_> {
             Ok(id) if id != 0 => Ok(id),
             _ => Err(BadRow::value(column, text, "a whole number above 0")),
         }
+    }
+
+    /// A list of numbers, parted by `|`.
+    pub(super) fn numbers<T: FromStr>(&self, column: &str) -> Result<Vec<T>, BadRow> {
+        self.list(column, '|').iter().map(|text| parse(column, text)).collect()
     }
 
     /// The fields split at `separator`, empty parts left out.

@@ -4,7 +4,7 @@ mod calibration;
 
 use std::collections::{BTreeMap, HashMap};
 
-use ndarray::Array2;
+use ndarray::{Array2, Axis, concatenate};
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
@@ -45,6 +45,10 @@ pub(crate) fn network() -> RankerConfig {
 /// What the ranker learns from and how.
 pub(crate) struct Plan<'a> {
     pub(crate) questions: &'a [Question<'a>],
+    /// Answers that were served: learned from beside the questions, where there are any. What stops
+    /// the training, calibrates it and chooses the fusion are the questions alone, since the ranker
+    /// scores all that the channels find.
+    pub(crate) served: &'a [Question<'a>],
     pub(crate) catalogue: &'a Catalogue,
     pub(crate) judge: &'a Judge,
     pub(crate) specification: &'a Specification,
@@ -67,7 +71,9 @@ pub(crate) fn train(
         .zip(plan.seed..)
         .map(|(question, seed)| Rows::sample(question, plan.samples.negatives, seed))
         .collect();
-    let encoder = fit(plan, &fitted, &chosen)?;
+    let served: Vec<&Question<'_>> = plan.served.iter().collect();
+    let shown: Vec<Rows> = served.iter().map(|question| Rows::all(question)).collect();
+    let encoder = fit(plan, [(&fitted[..], &chosen[..]), (&served, &shown)])?;
     let rows = encode(plan, &encoder, &fitted, &chosen)?;
     let whole: Vec<Rows> = validation.iter().map(|question| Rows::all(question)).collect();
     let held_out = encode(plan, &encoder, &validation, &whole)?;
@@ -75,7 +81,14 @@ pub(crate) fn train(
         Ranker::new(input_layout(encoder.layout()), plan.network.clone()).map_err(failed)?;
     plan.checkpoint.map_or(Ok(()), |state| network.resume(state)).map_err(failed)?;
     let stop = (held_out.inputs.rows > 0).then(|| held_out.labelled());
-    network.train(rows.labelled(), stop, on_progress).map_err(failed)?;
+    match served.is_empty() {
+        true => network.train(rows.labelled(), stop, on_progress),
+        false => {
+            let both = rows.with(&encode(plan, &encoder, &served, &shown)?);
+            network.train(both.labelled(), stop, on_progress)
+        }
+    }
+    .map_err(failed)?;
     calibration::calibrate(&mut network, &rows, &held_out).map_err(failed)?;
     let fusion = choose_fusion(plan, &network, &validation, &held_out)?;
     Ok((files(plan, &encoder, &network, &rows)?, fusion))
@@ -134,13 +147,10 @@ impl Rows {
     }
 }
 
-fn fit(
-    plan: &Plan<'_>,
-    questions: &[&Question<'_>],
-    chosen: &[Rows],
-) -> Result<Encoder, ModelError> {
+fn fit(plan: &Plan<'_>, parts: [(&[&Question<'_>], &[Rows]); 2]) -> Result<Encoder, ModelError> {
     let mut fitter = Fitter::new(plan.specification).map_err(unfit)?;
-    for (question, rows) in questions.iter().zip(chosen) {
+    let parts = parts.into_iter().flat_map(|(questions, chosen)| questions.iter().zip(chosen));
+    for (question, rows) in parts {
         question
             .visit(plan.catalogue, &rows.candidates, |record| fitter.observe(record))
             .map_err(unfit)?;
@@ -159,6 +169,20 @@ struct Encoded {
 }
 
 impl Encoded {
+    /// Both, the questions of the other numbered on.
+    fn with(&self, other: &Self) -> Self {
+        let first = u32::try_from(self.users.len()).expect("the questions are numbered by u32");
+        let numbers = other.questions.iter().map(|number| number + first);
+        Self {
+            inputs: self.inputs.with(&other.inputs),
+            labels: concatenate(Axis(0), &[self.labels.view(), other.labels.view()])
+                .expect("the tasks are the same"),
+            weights: [&self.weights[..], &other.weights].concat(),
+            questions: self.questions.iter().copied().chain(numbers).collect(),
+            users: [&self.users[..], &other.users].concat(),
+        }
+    }
+
     fn labelled(&self) -> Labelled<'_> {
         let Self { inputs, labels, weights, questions, .. } = self;
         Labelled { inputs, labels, weights: Some(weights), groups: Some(questions) }
