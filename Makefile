@@ -16,7 +16,7 @@ ITEMS ?= 50000
 USERS ?= 20000
 WORK ?= .tributary/bench-train
 
-.PHONY: help up test lint bench bench-train quality build data tools servers python clean-state
+.PHONY: help up test lint bench bench-store bench-train quality build data tools servers python clean-state
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
@@ -43,6 +43,10 @@ quality: tools data ## Every model on MovieLens 100K, random split, mean of thre
 	cargo build --release --workspace --bins
 	target/release/trainer quality --data .tributary/data/ml-100k \
 		--config services/trainer/quality/ml-100k.toml --work .tributary/quality
+
+bench-store: servers ## feature on Redis: GetUserContext at a fixed rate, memory a user
+	cargo build --release -p tributary-feature
+	target/release/bench-store
 
 bench-train: tools ## Training of every model on synthetic data: interactions/s and peak memory
 	cargo build --release --workspace --bins

@@ -332,7 +332,8 @@ impl Shared {
             let heads = *self.heads.borrow();
             return Ok(log::Written { agreed: true, heads, changed: Vec::new() });
         }
-        let written = log::write(&self.link, self.retention.events, progress, &operations).await?;
+        let (limit, known) = (self.retention.events, *self.heads.borrow());
+        let written = log::write(&self.link, limit, known, progress, &operations).await?;
         self.publish(written.heads);
         let mut taken: BTreeMap<Partition, u64> = BTreeMap::new();
         for operation in operations {

@@ -67,7 +67,7 @@ async fn found(link: &Link, partitions: u16) -> Result<(u64, Identity, Heads), S
 }
 
 /// Two stores are not founded in the same nanosecond.
-fn new_name() -> String {
+pub(super) fn new_name() -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
     format!("{:016x}", u64::try_from(now.as_nanos()).unwrap_or(u64::MAX))
 }

@@ -69,11 +69,12 @@ impl Link {
     /// Sends a request and gives the answer, within the configured time. A connection that turns
     /// out to be lost is made again once; every request may be repeated.
     pub(super) async fn ask<T: FromRedisValue>(&self, request: Request) -> Result<T, StoreError> {
+        let generation = self.held().map_or(0, |(generation, _)| generation);
         let answer = timeout(self.config.timeout, self.try_twice(&request)).await;
         match answer {
             Ok(answer) => answer.map_err(StoreError::from),
             Err(_elapsed) => {
-                self.distrust();
+                self.distrust(generation);
                 Err(StoreError::Unreachable { source: None })
             }
         }
@@ -88,7 +89,8 @@ impl Link {
         }
         let (generation, mut connection) = self.connection().await?;
         let mut wait = redis::cmd("WAIT");
-        wait.arg(wanted).arg(self.config.timeout.as_millis().to_string());
+        // Less than the time-out of the answer, which says how many have it.
+        wait.arg(wanted).arg((self.config.timeout / 2).as_millis().to_string());
         let waiting = timeout(self.config.timeout, connection.in_slot_of(wait, key)).await;
         let reached: usize = match waiting {
             Ok(Ok(reached)) => reached,
@@ -150,11 +152,9 @@ impl Link {
 
     /// A silent server may be gone without a word. A Cluster's connection sees to that by itself,
     /// node by node.
-    fn distrust(&self) {
-        let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (_, Some(Connection::Node(_))) = *current {
-            current.1 = None;
-            tracing::warn!("redis does not answer in time");
+    fn distrust(&self, generation: u64) {
+        if self.config.mode != RedisMode::Cluster {
+            self.discard(generation);
         }
     }
 

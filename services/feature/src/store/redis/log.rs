@@ -4,6 +4,7 @@ use deadpool_redis::redis::{self, Value};
 use tributary_domain::{ItemChange, ItemCounters, ItemId};
 
 use super::{
+    identity::new_name,
     keys::{self, NUMBERS, Partition, hex},
     link::{Link, Request},
     script::{self, Invocation},
@@ -40,11 +41,12 @@ pub(super) struct Written {
 pub(super) async fn write(
     link: &Link,
     limit: u64,
+    known: Heads,
     progress: Option<&Progress>,
     operations: &[Operation],
 ) -> Result<Written, StoreError> {
     let mut call = Invocation::of(&script::LOG);
-    call.key(NUMBERS).arg(limit);
+    call.key(NUMBERS).arg(limit).arg(known.items).arg(known.events).bytes(new_name());
     match progress {
         Some(Progress { source, expected, position }) => {
             call.bytes(source.as_str()).bytes(expected.as_slice()).bytes(position.as_slice())

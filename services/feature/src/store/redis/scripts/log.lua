@@ -1,6 +1,7 @@
 -- Changes the catalogue, the counters and the logs, in the order of the operations.
--- KEYS: the numbers; every other key has its prefix. ARGV: most events, source or '', position as
--- expected, new position; then operations:
+-- KEYS: the numbers; every other key has its prefix. ARGV: most events, heads of items and events as
+-- the caller knows them, a new name, source or '', position as expected, new position; then
+-- operations:
 --   'e', partition, number, payload: takes an entry of an outbox in, once
 --   'u', item, record: creates or replaces an item
 --   'd', item: deletes an item
@@ -89,10 +90,16 @@ local function delete(item)
   return change_item(item)
 end
 
-local limit, source = tonumber(ARGV[1]), ARGV[2]
+-- Numbers that were given out are lost, and would stand for other changes: the store is another one
+-- from here on.
+if items < tonumber(ARGV[2]) or events < tonumber(ARGV[3]) then
+  redis.call('HSET', numbers, 'store', ARGV[4])
+end
+
+local limit, source = tonumber(ARGV[1]), ARGV[5]
 local positions = prefix .. 'p'
-local agreed = source == '' or (redis.call('HGET', positions, source) or '') == ARGV[3]
-local changed, at = {}, 5
+local agreed = source == '' or (redis.call('HGET', positions, source) or '') == ARGV[6]
+local changed, at = {}, 8
 while at <= #ARGV do
   local kind = ARGV[at]
   if kind == 'e' then
@@ -106,7 +113,7 @@ while at <= #ARGV do
     at = at + 2
   end
 end
-if agreed and source ~= '' then redis.call('HSET', positions, source, ARGV[4]) end
+if agreed and source ~= '' then redis.call('HSET', positions, source, ARGV[7]) end
 
 while held > limit do
   local page, field = place(first)
