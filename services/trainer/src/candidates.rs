@@ -5,7 +5,7 @@ use std::{collections::HashMap, sync::Arc};
 use tributary_domain::{ChannelName, Event, Item, ItemId};
 use tributary_features::{
     Record,
-    ranking::{Evidence, RankingRecord, Statistics, UserView},
+    ranking::{Evidence, ItemStatistics, RankingRecord, Statistics, UserView},
 };
 use tributary_slate::{ChannelList, Finding, Merged, merge};
 
@@ -20,8 +20,9 @@ use crate::{
 pub(crate) struct Question<'a> {
     pub(crate) case: &'a Case,
     pub(crate) candidates: Vec<Merged>,
-    /// As of the case's moment.
-    statistics: Statistics,
+    /// One a candidate, as of the case's moment. (The statistics of all items are not kept: what
+    /// changes between two questions of a million events adds up to gigabytes.)
+    statistics: Vec<ItemStatistics>,
 }
 
 /// Merges the channels' lists of each case, as the gateway does, and counts the events of `stream`
@@ -46,7 +47,8 @@ pub(crate) fn asked<'a>(
     questions
         .map(|(case, candidates)| {
             replay.until(case.as_of).iter().for_each(|event| statistics.record(event));
-            Question { case, candidates, statistics: statistics.clone() }
+            let known = candidates.iter().map(|candidate| statistics.of(candidate.item)).collect();
+            Question { case, candidates, statistics: known }
         })
         .collect()
 }
@@ -97,7 +99,7 @@ impl Question<'_> {
             let Merged { item, findings } = &self.candidates[*row];
             let evidence: Vec<Evidence> = findings.iter().map(evidence).collect();
             let attributes = catalogue.get(*item).unwrap_or_else(|| Arc::new(Item::bare(*item)));
-            let statistics = self.statistics.of(*item);
+            let statistics = self.statistics[*row];
             visit(&RankingRecord::new(&view, &attributes, statistics, &evidence))?;
         }
         Ok(())

@@ -28,6 +28,7 @@ use crate::{
     data::DataSet,
     error::TrainerError,
     models::ModelError,
+    progress::Step,
     replay::Replay,
     split::Case,
 };
@@ -85,32 +86,41 @@ impl Channels {
 
     /// Asks every channel for `size` items for each case. Trending and the popularity inside
     /// search know the events of `stream` before each case's moment, as they would live. No
-    /// channel finds an item before it was created. The cases stand in order of time.
+    /// channel finds an item before it was created. The cases stand in order of time. Each list is
+    /// a part of the step.
     pub(crate) fn recall(
         &mut self,
         data: &DataSet,
         stream: &[Event],
         cases: &[Case],
         size: usize,
+        step: &Step,
     ) -> Result<Vec<Recalled>, TrainerError> {
+        step.expect(cases.len() * CHANNELS.len());
         let created = &self.created;
         let barred = |case: &Case, item: ItemId| {
             let is_to_come = created.get(&item).is_some_and(|created| *created > case.as_of);
             is_to_come || case.context.has_seen(item)
         };
-        let two_tower = self.two_tower.recall(cases, size, &barred)?;
-        let multi_interest = self.multi_interest.recall(cases, size, &barred)?;
+        let two_tower = self.two_tower.recall(cases, size, &barred, step)?;
+        let multi_interest = self.multi_interest.recall(cases, size, &barred, step)?;
         let graph: Vec<Vec<Scored>> = cases
             .par_iter()
             .map(|case| {
+                step.advance(1);
                 let barred = |item| barred(case, item);
                 medoids::recall(&self.graph, &case.context, size, &self.medoids, &barred)
             })
             .collect::<Result<_, _>>()
             .map_err(failed("graph"))?;
-        let collaborative: Vec<Vec<Scored>> =
-            cases.par_iter().map(|case| self.collaborative.recall(&case.context, size)).collect();
-        let counted = self.counted(data, stream, cases, size)?;
+        let collaborative: Vec<Vec<Scored>> = cases
+            .par_iter()
+            .map(|case| {
+                step.advance(1);
+                self.collaborative.recall(&case.context, size)
+            })
+            .collect();
+        let counted = self.counted(data, stream, cases, size, step)?;
         let learned = two_tower.into_iter().zip(multi_interest).zip(graph).zip(collaborative);
         let all = learned.zip(counted).map(
             |((((two_tower, multi_interest), graph), collaborative), [search, trending])| {
@@ -127,10 +137,12 @@ impl Channels {
         stream: &[Event],
         cases: &[Case],
         size: usize,
+        step: &Step,
     ) -> Result<Vec<[Vec<Scored>; 2]>, TrainerError> {
         let mut replay = Replay::of(stream);
         let mut lists = Vec::with_capacity(cases.len());
         for case in cases {
+            step.advance(2);
             self.list_items(Some(case.as_of))?;
             for event in replay.until(case.as_of) {
                 let profile = data.profile(event.user);

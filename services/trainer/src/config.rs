@@ -127,6 +127,17 @@ pub struct ExamplesConfig {
     pub per_user: usize,
     /// All examples, at most; beyond it they are thinned out evenly.
     pub maximum: usize,
+    /// About how many examples a network looks at in all its epochs together: where those that are
+    /// configured would look at more, there are fewer of them, but one at least.
+    pub visits: usize,
+}
+
+impl ExamplesConfig {
+    /// How many of the epochs of so many examples are trained for.
+    pub(crate) fn epochs(&self, examples: usize, configured: usize) -> usize {
+        let nearest = self.visits.saturating_add(examples / 2) / examples.max(1);
+        configured.min(nearest.max(1))
+    }
 }
 
 /// What the ranker learns from.
@@ -272,7 +283,7 @@ impl Default for EaseConfig {
 
 impl Default for ExamplesConfig {
     fn default() -> Self {
-        Self { per_user: 200, maximum: 1_000_000 }
+        Self { per_user: 200, maximum: 1_000_000, visits: 2_000_000 }
     }
 }
 
@@ -377,6 +388,24 @@ mod tests {
         assert_eq!(config.two_tower.shared_tables, defaults.two_tower.shared_tables);
         assert_eq!(config.trending.half_life, std::time::Duration::from_secs(7 * 86_400));
         assert_eq!(config.trending.segment_share, defaults.trending.segment_share);
+    }
+
+    #[test]
+    fn many_examples_are_looked_at_in_fewer_epochs() {
+        let config = ExamplesConfig { visits: 2_000_000, ..ExamplesConfig::default() };
+        let rows = [
+            (0, 5),
+            (100_000, 5),
+            (400_000, 5),
+            (600_000, 3),
+            (790_000, 3),
+            (990_000, 2),
+            (9_000_000, 1),
+        ];
+        for (examples, expected) in rows {
+            assert_eq!(config.epochs(examples, 5), expected, "{examples} examples");
+        }
+        assert_eq!(config.epochs(600_000, 1), 1, "never more than are configured");
     }
 
     #[test]

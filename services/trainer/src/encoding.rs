@@ -1,9 +1,17 @@
 //! Encoded rows as the networks take them.
 
+mod packed;
+mod watched;
+
 use ndarray::Array2;
 use tributary_bundle::Tensors;
 use tributary_features::{Batch, Encoder, Layout};
 use tributary_network::{BagShape, IdShape, InputLayout, Inputs, TableShape};
+
+pub(crate) use self::{
+    packed::{EndToEnd, Packed},
+    watched::Watched,
+};
 
 /// The network's view of an encoder's layout.
 pub(crate) fn input_layout(layout: &Layout) -> InputLayout {

@@ -118,10 +118,10 @@ pub(crate) fn evaluate(
 ) -> Result<Evaluation, TrainerError> {
     let Round { before, stream, cases, .. } = &protocol.test;
     let mut sheet = Sheet::of_baselines(data, protocol, config)?;
-    let _step = Step::start("measuring the channels");
+    let step = Step::start("measuring the channels");
     let catalogue = data.catalogue(*before);
     let mut system = System::open(files, &catalogue, fusion, config, runtime)?;
-    let answers = system.answer(data, stream, cases, &sheet.judge)?;
+    let answers = system.answer(data, stream, cases, &sheet.judge, &step)?;
     sheet.lead = sheet.lead(&answers.reranked, config.seed);
     for (index, name) in CHANNELS.iter().enumerate() {
         sheet.add(name, &answers.channel(index));
@@ -159,14 +159,14 @@ impl<'a> Sheet<'a> {
         protocol: &'a Protocol<'_>,
         config: &Config,
     ) -> Result<Self, TrainerError> {
-        let _step = Step::start("measuring the baselines");
+        let step = Step::start("measuring the baselines");
         let Round { learned, before, cases, .. } = &protocol.test;
         let catalogue = data.catalogue(*before);
         let judge = Judge::new(&catalogue).with_popularity(learned).at(&config.evaluation);
         let size = catalogue.len();
         let mut sheet =
             Self { judge, cases, catalogue: size, rows: Vec::new(), best: None, lead: None };
-        for (name, lists) in baselines::lists(learned, cases, config)? {
+        for (name, lists) in baselines::lists(learned, cases, config, &step)? {
             sheet.add(name, &lists);
             let gains = lists::gains(cases, &lists);
             let known = sheet.best.as_ref().map_or(f64::MIN, |(_, best)| metrics::mean(best));

@@ -157,9 +157,18 @@ pub(crate) fn held_out_case(
     (!targets.is_empty()).then_some(Case { context, as_of, targets })
 }
 
-/// The context that the mesh would hold after these behaviours, oldest first.
+/// What encoders read of the context that the mesh would hold after these behaviours, oldest
+/// first. What was seen is left out: no feature is made of it, and a training asks for millions of
+/// these.
 pub(crate) fn context(data: &DataSet, user: UserId, known: &[Behaviour]) -> UserContext {
-    context_of(data, user, known, BEHAVIOURS)
+    let behaviours = latest(known, BEHAVIOURS);
+    UserContext { profile: data.profile(user).cloned(), behaviours, ..UserContext::cold(user) }
+}
+
+fn latest(known: &[Behaviour], length: usize) -> Vec<Behaviour> {
+    let behaviours = || known.iter().filter(|step| is_behaviour(step));
+    let before = behaviours().count().saturating_sub(length);
+    behaviours().skip(before).copied().collect()
 }
 
 pub(crate) fn context_of(
@@ -168,13 +177,10 @@ pub(crate) fn context_of(
     known: &[Behaviour],
     length: usize,
 ) -> UserContext {
-    let mut behaviours: Vec<Behaviour> =
-        known.iter().rev().filter(|step| is_behaviour(step)).take(length).copied().collect();
-    behaviours.reverse();
     UserContext {
         user,
         profile: data.profile(user).cloned(),
-        behaviours,
+        behaviours: latest(known, length),
         seen: seen(known),
         version: 1,
     }

@@ -167,16 +167,16 @@ impl Training<'_> {
 
     fn graph(&self, round: &Round<'_>, items: &[Item]) -> Result<Artifacts, TrainerError> {
         let (config, seed) = (&self.config.graph, self.config.seed);
-        self.table(round, RecallModel::Graph, &(config, seed), || {
-            let vectors = graph::train(&round.learned, items, config, seed)?;
+        self.table(round, RecallModel::Graph, &(config, seed), |step| {
+            let vectors = graph::train(&round.learned, items, config, seed, step)?;
             Ok((GRAPH_VECTORS, vectors.to_bytes()))
         })
     }
 
     fn collaborative(&self, round: &Round<'_>) -> Result<Artifacts, TrainerError> {
         let (ease, cosine) = (&self.config.ease, &self.config.item_knn);
-        self.table(round, RecallModel::Collaborative, &(ease, cosine), || {
-            let tables = collaborative::tables(&round.learned, ease, cosine)?;
+        self.table(round, RecallModel::Collaborative, &(ease, cosine), |step| {
+            let tables = collaborative::tables(&round.learned, ease, cosine, step)?;
             Ok((COLLABORATIVE, tables.to_bytes()))
         })
     }
@@ -184,8 +184,8 @@ impl Training<'_> {
     fn two_tower(&self, round: &Round<'_>, items: &[Item]) -> Result<Artifacts, TrainerError> {
         let Specifications { user, item, .. } = self.specifications;
         let (examples, network) = (&self.config.examples, &self.config.two_tower);
-        let what = Network { model: RecallModel::TwoTower, epochs: network.epochs };
-        self.network(round, &what, &(user, item, examples, network), &mut |checkpoint, report| {
+        let settings = (user, item, examples, network);
+        self.network(round, RecallModel::TwoTower, &settings, &mut |checkpoint, step, report| {
             let plan = two_tower::Plan {
                 data: self.data,
                 events: &round.learned,
@@ -195,6 +195,7 @@ impl Training<'_> {
                 examples,
                 network,
                 checkpoint,
+                step,
             };
             two_tower::train(&plan, report)
         })
@@ -204,8 +205,8 @@ impl Training<'_> {
         let Specifications { multi_interest_user: user, multi_interest_item: item, .. } =
             self.specifications;
         let (examples, network) = (&self.config.examples, &self.config.multi_interest);
-        let what = Network { model: RecallModel::MultiInterest, epochs: network.epochs };
-        self.network(round, &what, &(user, item, examples, network), &mut |checkpoint, report| {
+        let (model, settings) = (RecallModel::MultiInterest, (user, item, examples, network));
+        self.network(round, model, &settings, &mut |checkpoint, step, report| {
             let plan = multi_interest::Plan {
                 data: self.data,
                 events: &round.learned,
@@ -215,6 +216,7 @@ impl Training<'_> {
                 examples,
                 network,
                 checkpoint,
+                step,
             };
             multi_interest::train(&plan, report)
         })
@@ -224,15 +226,15 @@ impl Training<'_> {
     fn network(
         &self,
         round: &Round<'_>,
-        what: &Network,
+        model: RecallModel,
         settings: &impl Serialize,
         train: TrainNetwork<'_>,
     ) -> Result<Artifacts, TrainerError> {
-        let piece = self.piece(round, what.model, settings)?;
+        let piece = self.piece(round, model, settings)?;
         piece.files(|checkpoint| {
-            let name = format!("{} ({})", what.model.name(), round.name);
-            let mut report = Report::new(&piece, &name, what.epochs);
-            let files = train(checkpoint, &mut |progress| report.note(progress))?;
+            let step = Step::start(&format!("{} ({})", model.name(), round.name));
+            let mut report = Report::new(&piece, &step);
+            let files = train(checkpoint, &step, &mut |progress| report.note(progress))?;
             report.end()?;
             Ok(files)
         })
@@ -244,11 +246,11 @@ impl Training<'_> {
         round: &Round<'_>,
         model: RecallModel,
         settings: &impl Serialize,
-        make: impl FnOnce() -> Result<(&'static str, Vec<u8>), TrainerError>,
+        make: impl FnOnce(&Step) -> Result<(&'static str, Vec<u8>), TrainerError>,
     ) -> Result<Artifacts, TrainerError> {
         self.piece(round, model, settings)?.files(|_| {
-            let _step = Step::start(&format!("{} ({})", model.name(), round.name));
-            let (file, bytes) = make()?;
+            let step = Step::start(&format!("{} ({})", model.name(), round.name));
+            let (file, bytes) = make(&step)?;
             let mut files = Artifacts::default();
             files.add(file, bytes);
             Ok(files)
@@ -286,17 +288,16 @@ impl Training<'_> {
         checkpoint: Option<&[u8]>,
     ) -> Result<Artifacts, TrainerError> {
         let (config, rehearsals) = (self.config, &protocol.rehearsals);
-        let recalled: Vec<Vec<Recalled>> =
-            rehearsals.iter().map(|round| self.rehearse(round)).collect::<Result<_, _>>()?;
-        let asked: Vec<Question<'_>> = rehearsals
-            .iter()
-            .zip(&recalled)
-            .flat_map(|(round, found)| questions(&round.stream, &round.cases, found, &config.merge))
-            .collect();
+        let mut asked: Vec<Question<'_>> = Vec::new();
+        for round in rehearsals {
+            let recalled = self.rehearse(round)?;
+            asked.extend(questions(&round.stream, &round.cases, &recalled, &config.merge));
+        }
         let answers = self.answers(protocol);
         let shown = answers.iter().map(|answer| (&answer.case, answer.shown.clone()));
         let served = candidates::asked(&self.data.events, shown);
         let catalogue = self.data.catalogue(rehearsals.first().and_then(|round| round.before));
+        let step = Step::start(Model::Ranker.name());
         let plan = ranker::Plan {
             questions: &asked,
             served: &served,
@@ -308,8 +309,9 @@ impl Training<'_> {
             fusion: &config.fusion,
             seed: config.seed,
             checkpoint,
+            step: &step,
         };
-        let mut report = Report::new(piece, Model::Ranker.name(), config.ranker.epochs);
+        let mut report = Report::new(piece, &step);
         let (mut files, fusion) = ranker::train(&plan, &mut |progress| report.note(progress))?;
         report.end()?;
         let parameters = Parameters { fusion, channels: CHANNELS.map(str::to_owned).to_vec() };
@@ -330,11 +332,11 @@ impl Training<'_> {
     /// What the channels find for the cases of a rehearsal.
     fn rehearse(&self, round: &Round<'_>) -> Result<Vec<Recalled>, TrainerError> {
         let files = self.recall(round)?;
-        let _step = Step::start(&format!("recalling ({})", round.name));
+        let step = Step::start(&format!("recalling ({})", round.name));
         let catalogue = self.data.catalogue(round.before);
         let mut channels = Channels::open(&files, &catalogue, self.config, self.runtime)?;
         let size = self.config.merge.recall_size;
-        channels.recall(self.data, &round.stream, &round.cases, size)
+        channels.recall(self.data, &round.stream, &round.cases, size, &step)
     }
 
     /// Adds what a round knows beside its models: items, their statistics, and the parameters.
@@ -356,27 +358,27 @@ impl Training<'_> {
 /// Trains from a checkpoint, or anew, and reports after each epoch.
 type TrainNetwork<'t> = &'t mut dyn FnMut(
     Option<&[u8]>,
+    &Step,
     &mut dyn FnMut(Progress<'_>),
 ) -> Result<Artifacts, TrainerError>;
 
 /// Shows how far a network has come, and keeps it for the case of an interruption.
 struct Report<'p> {
     piece: &'p Piece,
-    step: Step,
+    step: &'p Step,
     kept: Result<(), TrainerError>,
     begun: Instant,
     spent: Duration,
 }
 
 impl<'p> Report<'p> {
-    fn new(piece: &'p Piece, name: &str, epochs: usize) -> Self {
-        let step = Step::counted(name, epochs);
+    fn new(piece: &'p Piece, step: &'p Step) -> Self {
         Self { piece, step, kept: Ok(()), begun: Instant::now(), spent: Duration::ZERO }
     }
 
     fn note(&mut self, progress: Progress<'_>) {
         let loss = progress.validation_loss.unwrap_or(progress.loss);
-        self.step.at(progress.epoch, format!("loss {loss:.4}"));
+        self.step.say(format!("epoch {} of {}: loss {loss:.4}", progress.epoch, progress.epochs));
         if self.is_due() && self.kept.is_ok() {
             let started = Instant::now();
             self.kept = self.piece.keep(&progress.checkpoint());
@@ -393,12 +395,6 @@ impl<'p> Report<'p> {
     fn end(self) -> Result<(), TrainerError> {
         self.kept
     }
-}
-
-/// A network in the making.
-struct Network {
-    model: RecallModel,
-    epochs: usize,
 }
 
 /// The parameters among a round's files.

@@ -153,14 +153,17 @@ fn pool<T: Real>(table: &Table<T>, ids: impl Iterator<Item = i64>, cells: &mut [
 
 /// Adds each row's gradient, shared among the row's ids that are not padding.
 fn scatter<T: Real>(table: &mut Table<T>, ids: ArrayView2<'_, i64>, gradient: ArrayView2<'_, T>) {
-    for (ids, gradient) in ids.rows().into_iter().zip(gradient.rows()) {
-        let count = ids.iter().filter(|&&id| id != 0).count();
-        let share = T::one() / T::from_count(count.max(1));
-        let gradient = gradient.to_slice().expect("columns of a row-major array are contiguous");
-        for &id in ids.iter().filter(|&&id| id != 0) {
-            table.accumulate(to_row(id), share, gradient);
+    table.scatter(|shard| {
+        for (ids, gradient) in ids.rows().into_iter().zip(gradient.rows()) {
+            let count = ids.iter().filter(|&&id| id != 0).count();
+            let share = T::one() / T::from_count(count.max(1));
+            let gradient =
+                gradient.to_slice().expect("columns of a row-major array are contiguous");
+            for &id in ids.iter().filter(|&&id| id != 0) {
+                shard.accumulate(to_row(id), share, gradient);
+            }
         }
-    }
+    });
 }
 
 pub(crate) fn to_row(id: i64) -> usize {

@@ -3,7 +3,7 @@
 //! They mirror the encoder's batch, without depending on it: whatever produces id columns, bags
 //! and numbers can train a network.
 
-use ndarray::{Array2, ArrayView2, Axis, concatenate};
+use ndarray::{Array2, ArrayView2, Axis};
 use serde::{Deserialize, Serialize};
 
 use crate::error::NetworkError;
@@ -68,27 +68,6 @@ impl Inputs {
             dense: self.dense.select(Axis(0), rows),
         }
     }
-}
-
-impl Inputs {
-    /// These rows and then those of `other`, which has the same layout.
-    ///
-    /// # Panics
-    /// Where the layouts differ.
-    #[must_use]
-    pub fn with(&self, other: &Self) -> Self {
-        let bags = self.bags.iter().zip(&other.bags);
-        Self {
-            rows: self.rows + other.rows,
-            ids: below(&self.ids, &other.ids),
-            bags: bags.map(|(upper, lower)| below(upper, lower)).collect(),
-            dense: below(&self.dense, &other.dense),
-        }
-    }
-}
-
-fn below<T: Clone>(upper: &Array2<T>, lower: &Array2<T>) -> Array2<T> {
-    concatenate(Axis(0), &[upper.view(), lower.view()]).expect("both are of one layout")
 }
 
 impl InputLayout {

@@ -16,27 +16,21 @@ mod nearest;
 mod network;
 mod routing;
 
-use std::cell::RefCell;
-
 use ndarray::{Array2, Array3};
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
 use serde::{Deserialize, Serialize};
 
 pub use self::loss::NegativeScores;
 use self::network::Network;
 use crate::{
-    checkpoint::{self, Identity, Run},
     error::NetworkError,
     inputs::{InputLayout, Inputs},
-    optimiser::Adam,
     progress::Progress,
     recall::{
         RecallExamples,
-        sampling::{Negatives, Sampling},
+        course::{Course, Plan},
+        sampling::Negatives,
     },
     settings,
-    workers::Workers,
 };
 
 /// How a [`MultiInterest`] is built and trained.
@@ -123,16 +117,7 @@ impl Default for MultiInterestConfig {
 
 /// Interests of users and a tower of items. See the module.
 #[derive(Debug)]
-pub struct MultiInterest {
-    config: MultiInterestConfig,
-    network: Network<f32>,
-    adam: Adam,
-    random: ChaCha8Rng,
-    workers: Workers,
-    identity: Identity,
-    /// Epochs of a run that was taken up.
-    done: usize,
-}
+pub struct MultiInterest(Course<Network<f32>>);
 
 impl MultiInterest {
     /// A model with random weights.
@@ -142,14 +127,7 @@ impl MultiInterest {
         config: MultiInterestConfig,
     ) -> Result<Self, NetworkError> {
         config.check()?;
-        user.check()?;
-        item.check()?;
-        let identity = Identity::of("multi-interest model", &config, &[&user, &item]);
-        let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        let network = Network::new(user, item, &config, &mut random)?;
-        let workers = Workers::new(config.threads)?;
-        let adam = Adam::new(config.learning_rate);
-        Ok(Self { adam, network, random, workers, config, identity, done: 0 })
+        Course::new(user, item, config).map(Self)
     }
 
     /// Trains for the configured epochs; reports after each. Called again, it goes on from the
@@ -159,108 +137,64 @@ impl MultiInterest {
         examples: RecallExamples<'_>,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), NetworkError> {
-        self.network.item.check(examples.items)?;
-        let targets = examples.check()?;
-        for epoch in std::mem::take(&mut self.done) + 1..=self.config.epochs {
-            let mut order: Vec<usize> = (0..targets.len()).collect();
-            order.shuffle(&mut self.random);
-            let loss = self.epoch(examples, &targets, &order)?;
-            if !loss.is_finite() {
-                return Err(NetworkError::Diverged { epoch, loss });
-            }
-            let epochs = self.config.epochs;
-            let model = RefCell::new(&mut *self);
-            let save = || model.borrow_mut().checkpoint(epoch);
-            on_progress(Progress { epoch, epochs, loss, validation_loss: None, save: &save });
-        }
-        Ok(())
+        self.0.train(examples, on_progress)
     }
 
-    /// Takes up an interrupted training: [`MultiInterest::train`] on the same examples goes on with the
-    /// epoch after the [checkpoint](Progress::checkpoint) and ends with the same weights, bit for
-    /// bit, as if it had not been interrupted. More `epochs` may be configured now, and other
-    /// `threads`.
-    ///
-    /// # Errors
-    /// Where the bytes are damaged, or of a model with other layouts or other settings; the model
-    /// is then as it was.
+    /// Takes up an interrupted training, like [`TwoTower::resume`](crate::TwoTower::resume).
     pub fn resume(&mut self, checkpoint: &[u8]) -> Result<(), NetworkError> {
-        let saved = checkpoint::open::<Run>(&self.identity, checkpoint)?;
-        saved.fill(self.network.arrays())?;
-        saved.state.restore(&mut self.adam, &mut self.random);
-        self.done = saved.state.epoch;
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, epoch: usize) -> Vec<u8> {
-        let run = Run::of(epoch, &self.adam, &self.random);
-        checkpoint::save(self.identity.clone(), &run, &self.network.arrays())
+        self.0.resume(checkpoint)
     }
 
     /// Unit vectors `[rows, interests, dimension]` of users. Those in use come first; the others
     /// are zero. A user's do not depend on the other rows.
     pub fn user_interests(&self, users: &Inputs) -> Result<Array3<f32>, NetworkError> {
-        self.network.user.check(users)?;
-        Ok(self.workers.install(|| self.network.user.vectors(&self.network.tables, users)))
+        let Course { network, workers, .. } = &self.0;
+        network.user.check(users)?;
+        Ok(workers.install(|| network.user.vectors(&network.tables, users)))
     }
 
     /// Unit vectors `[rows, dimension]` of items.
     pub fn item_vectors(&self, items: &Inputs) -> Result<Array2<f32>, NetworkError> {
-        self.network.item.check(items)?;
-        Ok(self.workers.install(|| self.network.item.vectors(&self.network.tables, items)))
+        let Course { network, workers, .. } = &self.0;
+        network.item.check(items)?;
+        Ok(workers.install(|| network.item.vectors(&network.tables, items)))
     }
 
     /// The user's side as an ONNX model: inputs as in the crate's documentation, output
     /// `interests` as [`MultiInterest::user_interests`] gives them.
     pub fn export_user(&self) -> Result<Vec<u8>, NetworkError> {
-        self.network.user.export(&self.network.tables, "multi_interest_user")
+        self.0.network.user.export(&self.0.network.tables, "multi_interest_user")
     }
 
     /// The item tower as an ONNX model, output `vector` `[rows, dimension]`.
     pub fn export_item(&self) -> Result<Vec<u8>, NetworkError> {
-        let Self { network, config, .. } = self;
+        let Course { network, config, .. } = &self.0;
         network.item.export(&network.tables, "multi_interest_item", config.dimension)
-    }
-
-    /// The mean loss an example.
-    fn epoch(
-        &mut self,
-        examples: RecallExamples<'_>,
-        targets: &[usize],
-        order: &[usize],
-    ) -> Result<f64, NetworkError> {
-        let Self { config, network, adam, random, workers, .. } = self;
-        let positives = examples.positives.filter(|_| config.exclude_positives);
-        let sampling = Sampling::new(examples.frequencies, positives, config.negatives());
-        let total = workers.install(|| {
-            let batches = order.chunks(config.batch);
-            let losses = batches.map(|rows| {
-                let sample = sampling.draw(rows, targets, random);
-                let users = examples.users.select(rows);
-                network.user.check(&users).map_err(|error| error.of_rows(rows))?;
-                let loss = network.train(&users, examples.items, &sample, config, adam);
-                Ok(f64::from(loss) * rows.len() as f64)
-            });
-            losses.sum::<Result<f64, NetworkError>>()
-        })?;
-        Ok(total / order.len() as f64)
     }
 }
 
 impl MultiInterestConfig {
-    fn negatives(&self) -> Negatives {
-        Negatives {
-            logq: self.logq,
-            uniform: self.uniform_negatives,
-            popular: self.popularity_negatives,
-            exponent: self.popularity_exponent,
-            hard: self.hard_negatives,
+    fn plan(&self) -> Plan {
+        Plan {
+            learning_rate: self.learning_rate,
+            batch: self.batch,
+            epochs: self.epochs,
+            negatives: Negatives {
+                logq: self.logq,
+                uniform: self.uniform_negatives,
+                popular: self.popularity_negatives,
+                exponent: self.popularity_exponent,
+                hard: self.hard_negatives,
+            },
+            exclude_positives: self.exclude_positives,
+            seed: self.seed,
+            threads: self.threads,
         }
     }
 
     /// Checks every setting's range.
     pub fn check(&self) -> Result<(), NetworkError> {
-        self.negatives().check()?;
+        self.plan().negatives.check()?;
         settings::at_least_one("dimension", self.dimension)?;
         settings::at_least_one("interests", self.interests)?;
         settings::at_least_one("iterations", self.iterations)?;

@@ -34,9 +34,10 @@ use self::{
 use crate::{
     checkpoint::{self, Identity, Run},
     error::NetworkError,
-    inputs::{InputLayout, Inputs},
+    inputs::InputLayout,
     optimiser::Adam,
     progress::Progress,
+    source::Source,
     workers::Workers,
 };
 
@@ -167,15 +168,15 @@ impl Ranker {
                 label: rows.labels[[row, task]].into(),
                 weight: rows.weight(row).into(),
             };
-            let outcomes: Vec<Outcome> = (0..rows.inputs.rows).map(outcome).collect();
+            let outcomes: Vec<Outcome> = (0..rows.inputs.rows()).map(outcome).collect();
             *calibration = fit(*calibration, &outcomes);
         }
         Ok(&self.calibration)
     }
 
     /// Probabilities `[rows, tasks]`.
-    pub fn predict(&self, inputs: &Inputs) -> Result<Array2<f32>, NetworkError> {
-        self.network.embedding.check(inputs)?;
+    pub fn predict(&self, inputs: &dyn Source) -> Result<Array2<f32>, NetworkError> {
+        self.check_inputs(inputs)?;
         Ok(Calibration::probabilities(&self.calibration, self.logits(inputs)))
     }
 
@@ -185,18 +186,25 @@ impl Ranker {
         self.network.export(&self.config.tasks, &self.calibration)
     }
 
-    /// The weighted mean loss a row.
+    /// The weighted mean loss a row. While a batch is learned from, the next one is put together.
     fn epoch(&mut self, data: Labelled<'_>, units: &Units) -> f64 {
         let Self { config, balance, network, adam, random, workers, .. } = self;
         let batches = units.shuffled(config.batch, random);
+        let mut ahead = batches.iter().map(|batch| (batch, data.inputs.select(&batch.rows)));
         let total: f64 = workers.install(|| {
-            let losses = batches.iter().map(|batch| {
-                let inputs = data.inputs.select(&batch.rows);
-                let loss = network.learn(&inputs, &data.goal(batch), balance, random);
-                network.step(config, adam);
-                f64::from(loss)
-            });
-            losses.sum()
+            let mut total = 0.0;
+            let mut current = ahead.next();
+            while let Some((batch, inputs)) = current {
+                let learn = || {
+                    let loss = network.learn(&inputs, &data.goal(batch), balance, random);
+                    network.step(config, adam);
+                    loss
+                };
+                let (loss, next) = rayon::join(learn, || ahead.next());
+                total += f64::from(loss);
+                current = next;
+            }
+            total
         });
         total / data.total_weight()
     }
@@ -215,11 +223,11 @@ impl Ranker {
     }
 
     /// `[rows, tasks]`, of inputs that have been checked.
-    fn logits(&self, inputs: &Inputs) -> Array2<f32> {
-        if inputs.rows == 0 {
+    fn logits(&self, inputs: &dyn Source) -> Array2<f32> {
+        if inputs.rows() == 0 {
             return Array2::zeros((0, self.config.tasks.len()));
         }
-        let batches = Units::new(inputs.rows, None).batches(CHUNK);
+        let batches = Units::new(inputs.rows(), None).batches(CHUNK);
         let parts: Vec<Array2<f32>> = self.workers.install(|| {
             let part = |batch: &Batch| self.network.logits(&inputs.select(&batch.rows));
             batches.iter().map(part).collect()
@@ -229,12 +237,19 @@ impl Ranker {
     }
 
     fn units(&self, data: Labelled<'_>) -> Units {
-        Units::new(data.inputs.rows, data.groups.filter(|_| self.config.listwise_weight > 0.0))
+        Units::new(data.inputs.rows(), data.groups.filter(|_| self.config.listwise_weight > 0.0))
     }
 
     fn check(&self, data: Labelled<'_>) -> Result<(), NetworkError> {
-        self.network.embedding.check(data.inputs)?;
+        self.check_inputs(data.inputs)?;
         data.check(&self.config)
+    }
+
+    fn check_inputs(&self, inputs: &dyn Source) -> Result<(), NetworkError> {
+        Units::new(inputs.rows(), None).batches(CHUNK).iter().try_for_each(|batch| {
+            let checked = self.network.embedding.check(&inputs.select(&batch.rows));
+            checked.map_err(|error| error.of_rows(&batch.rows))
+        })
     }
 
     fn identity(&self) -> Identity {

@@ -1,6 +1,7 @@
 //! What the recall models have in common: what they learn from, which items a batch is scored
 //! against, and the tower that makes an item's vector.
 
+pub(crate) mod course;
 pub(crate) mod sampling;
 pub(crate) mod softmax;
 pub(crate) mod tower;

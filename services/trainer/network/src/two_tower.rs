@@ -6,27 +6,21 @@
 
 mod towers;
 
-use std::cell::RefCell;
-
-use ndarray::{Array2, Axis};
-use rand::{SeedableRng, seq::SliceRandom};
-use rand_chacha::ChaCha8Rng;
+use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 
-use self::towers::{Towers, Users};
+use self::towers::Towers;
 use crate::{
-    checkpoint::{self, Identity, Run},
     error::NetworkError,
     inputs::{InputLayout, Inputs, expect_shape},
-    optimiser::Adam,
     progress::Progress,
     recall::{
         RecallExamples,
-        sampling::{Negatives, Sampling},
+        course::{Course, Plan},
+        sampling::Negatives,
         tower::Tower,
     },
     settings,
-    workers::Workers,
 };
 
 /// How a [`TwoTower`] is built and trained.
@@ -120,16 +114,7 @@ impl Default for TwoTowerConfig {
 
 /// A user tower and an item tower. See the module.
 #[derive(Debug)]
-pub struct TwoTower {
-    config: TwoTowerConfig,
-    network: Towers<f32>,
-    adam: Adam,
-    random: ChaCha8Rng,
-    workers: Workers,
-    identity: Identity,
-    /// Epochs of a run that was taken up.
-    done: usize,
-}
+pub struct TwoTower(Course<Towers<f32>>);
 
 impl TwoTower {
     /// A model with random weights.
@@ -139,14 +124,7 @@ impl TwoTower {
         config: TwoTowerConfig,
     ) -> Result<Self, NetworkError> {
         config.check()?;
-        user.check()?;
-        item.check()?;
-        let identity = Identity::of("two-tower model", &config, &[&user, &item]);
-        let mut random = ChaCha8Rng::seed_from_u64(config.seed);
-        let network = Towers::new(user, item, &config, &mut random)?;
-        let workers = Workers::new(config.threads)?;
-        let adam = Adam::new(config.learning_rate);
-        Ok(Self { adam, network, random, workers, config, identity, done: 0 })
+        Course::new(user, item, config).map(Self)
     }
 
     /// Trains for the configured epochs; reports after each. Called again, it goes on from the
@@ -156,25 +134,12 @@ impl TwoTower {
         examples: RecallExamples<'_>,
         on_progress: &mut dyn FnMut(Progress<'_>),
     ) -> Result<(), NetworkError> {
-        self.network.item.check(examples.items)?;
-        let targets = examples.check()?;
-        if !self.config.objectives.is_empty() {
+        let objectives = self.0.config.objectives.len();
+        if objectives > 0 {
             let found = examples.objectives.map_or((0, 0), Array2::dim);
-            expect_shape("objectives", found, (targets.len(), self.config.objectives.len()))?;
+            expect_shape("objectives", found, (examples.targets.len(), objectives))?;
         }
-        for epoch in std::mem::take(&mut self.done) + 1..=self.config.epochs {
-            let mut order: Vec<usize> = (0..targets.len()).collect();
-            order.shuffle(&mut self.random);
-            let loss = self.epoch(examples, &targets, &order)?;
-            if !loss.is_finite() {
-                return Err(NetworkError::Diverged { epoch, loss });
-            }
-            let epochs = self.config.epochs;
-            let model = RefCell::new(&mut *self);
-            let save = || model.borrow_mut().checkpoint(epoch);
-            on_progress(Progress { epoch, epochs, loss, validation_loss: None, save: &save });
-        }
-        Ok(())
+        self.0.train(examples, on_progress)
     }
 
     /// Takes up an interrupted training: [`TwoTower::train`] on the same examples goes on with the
@@ -186,86 +151,62 @@ impl TwoTower {
     /// Where the bytes are damaged, or of a model with other layouts or other settings; the model
     /// is then as it was.
     pub fn resume(&mut self, checkpoint: &[u8]) -> Result<(), NetworkError> {
-        let saved = checkpoint::open::<Run>(&self.identity, checkpoint)?;
-        saved.fill(self.network.arrays())?;
-        saved.state.restore(&mut self.adam, &mut self.random);
-        self.done = saved.state.epoch;
-        Ok(())
-    }
-
-    fn checkpoint(&mut self, epoch: usize) -> Vec<u8> {
-        let run = Run::of(epoch, &self.adam, &self.random);
-        checkpoint::save(self.identity.clone(), &run, &self.network.arrays())
+        self.0.resume(checkpoint)
     }
 
     /// Unit vectors `[rows, dimension]` of users.
     pub fn user_vectors(&self, users: &Inputs) -> Result<Array2<f32>, NetworkError> {
-        self.vectors(&self.network.user, users)
+        self.vectors(&self.0.network.user, users)
     }
 
     /// Unit vectors `[rows, dimension]` of items.
     pub fn item_vectors(&self, items: &Inputs) -> Result<Array2<f32>, NetworkError> {
-        self.vectors(&self.network.item, items)
+        self.vectors(&self.0.network.item, items)
     }
 
     /// The user tower as an ONNX model: inputs as in the crate's documentation, output `vector`
     /// `[rows, dimension]`.
     pub fn export_user(&self) -> Result<Vec<u8>, NetworkError> {
-        self.network.user.export(&self.network.tables, "user_tower", self.config.dimension)
+        self.export(&self.0.network.user, "user_tower")
     }
 
     /// The item tower as an ONNX model, like [`TwoTower::export_user`].
     pub fn export_item(&self) -> Result<Vec<u8>, NetworkError> {
-        self.network.item.export(&self.network.tables, "item_tower", self.config.dimension)
+        self.export(&self.0.network.item, "item_tower")
+    }
+
+    fn export(&self, tower: &Tower<f32>, name: &str) -> Result<Vec<u8>, NetworkError> {
+        tower.export(&self.0.network.tables, name, self.0.config.dimension)
     }
 
     fn vectors(&self, tower: &Tower<f32>, inputs: &Inputs) -> Result<Array2<f32>, NetworkError> {
         tower.check(inputs)?;
-        Ok(self.workers.install(|| tower.vectors(&self.network.tables, inputs)))
-    }
-
-    /// The mean loss an example.
-    fn epoch(
-        &mut self,
-        examples: RecallExamples<'_>,
-        targets: &[usize],
-        order: &[usize],
-    ) -> Result<f64, NetworkError> {
-        let Self { config, network, adam, random, workers, .. } = self;
-        let positives = examples.positives.filter(|_| config.exclude_positives);
-        let objectives = examples.objectives.filter(|_| !config.objectives.is_empty());
-        let sampling = Sampling::new(examples.frequencies, positives, config.negatives());
-        let total = workers.install(|| {
-            let batches = order.chunks(config.batch);
-            let losses = batches.map(|rows| {
-                let sample = sampling.draw(rows, targets, random);
-                let users = examples.users.select(rows);
-                network.user.check(&users).map_err(|error| error.of_rows(rows))?;
-                let weights = objectives.map(|objectives| objectives.select(Axis(0), rows));
-                let users = Users { inputs: &users, weights: weights.as_ref() };
-                let loss = network.train(&users, examples.items, &sample, config, adam);
-                Ok(f64::from(loss) * rows.len() as f64)
-            });
-            losses.sum::<Result<f64, NetworkError>>()
-        })?;
-        Ok(total / order.len() as f64)
+        Ok(self.0.workers.install(|| tower.vectors(&self.0.network.tables, inputs)))
     }
 }
 
 impl TwoTowerConfig {
-    fn negatives(&self) -> Negatives {
-        Negatives {
-            logq: self.logq,
-            uniform: self.uniform_negatives,
-            popular: self.popularity_negatives,
-            exponent: self.popularity_exponent,
-            hard: self.hard_negatives,
+    fn plan(&self) -> Plan {
+        Plan {
+            learning_rate: self.learning_rate,
+            batch: self.batch,
+            epochs: self.epochs,
+            negatives: Negatives {
+                logq: self.logq,
+                uniform: self.uniform_negatives,
+                popular: self.popularity_negatives,
+                exponent: self.popularity_exponent,
+                hard: self.hard_negatives,
+            },
+            exclude_positives: self.exclude_positives,
+            seed: self.seed,
+            threads: self.threads,
         }
     }
 
     /// Checks every setting's range.
     pub fn check(&self) -> Result<(), NetworkError> {
-        self.negatives().check()?;
+        self.plan().negatives.check()?;
         for objective in &self.objectives {
             settings::positive("objectives", objective.weight)?;
         }

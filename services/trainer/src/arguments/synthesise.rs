@@ -40,7 +40,7 @@ impl SynthesiseArguments {
         let step = Step::counted("making up data", users);
         synthetic::write(&Recipe { users, items, events, seed }, &self.out, &mut |user| {
             if user.is_multiple_of(STRIDE) {
-                step.at(user, "");
+                step.at(user);
             }
         })?;
         drop(step);

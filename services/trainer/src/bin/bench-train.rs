@@ -1,5 +1,9 @@
-//! What training costs: interactions a second and peak memory of every model, on a prepared data
-//! set. Each model is trained by a process of its own, so that its memory is its own.
+//! What training costs: interactions a second, processor time and peak memory of every model, on a
+//! prepared data set. Each model is trained by a process of its own, so that its memory is its own;
+//! the last process puts all of them together, as `trainer train` does.
+//!
+//! Processor time is what the models cost whatever else runs on the machine: on one that is idle,
+//! the wall time lies between it and its share of each core.
 
 use std::{
     io::Write,
@@ -28,11 +32,18 @@ struct Arguments {
     model: Option<String>,
 }
 
+/// What is left when the models are there: the bundle's tables, and writing all files.
+const REST: &str = "rest";
+const HEADER: [&str; 6] =
+    ["model", "interactions", "seconds", "processor s", "interactions/s", "peak MiB"];
+
 /// One row of the table.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Cost {
     interactions: u64,
     seconds: f64,
+    /// On all cores together.
+    processor_seconds: f64,
     peak_bytes: u64,
 }
 
@@ -59,27 +70,39 @@ fn compare(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut table = Table::new();
     table.load_style(UTF8_FULL_CONDENSED);
-    table.set_header(["model", "interactions", "seconds", "interactions/s", "peak MiB"]);
-    let mut seconds = 0.0;
-    let mut peak = 0;
-    for model in Model::ALL {
-        let cost = ask(arguments, model.name())?;
-        seconds += cost.seconds;
-        peak = peak.max(cost.peak_bytes);
-        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^53")]
-        let rate = cost.interactions as f64 / cost.seconds;
-        table.add_row([
-            model.name().to_owned(),
-            cost.interactions.to_string(),
-            format!("{:.1}", cost.seconds),
-            format!("{rate:.0}"),
-            (cost.peak_bytes >> 20).to_string(),
-        ]);
+    table.set_header(HEADER);
+    let mut total = Cost::default();
+    for name in Model::ALL.map(Model::name).into_iter().chain([REST]) {
+        let cost = ask(arguments, name)?;
+        table.add_row(cost.row(name));
+        total.add(&cost);
     }
-    let total = format!("{seconds:.1}");
-    table.add_row(["all".into(), String::new(), total, String::new(), (peak >> 20).to_string()]);
+    table.add_row(total.row("all"));
     writeln!(std::io::stdout(), "{table}")?;
     Ok(())
+}
+
+impl Cost {
+    /// Adds what another model cost beside this one; each learns from the same interactions.
+    fn add(&mut self, other: &Self) {
+        self.seconds += other.seconds;
+        self.processor_seconds += other.processor_seconds;
+        self.peak_bytes = self.peak_bytes.max(other.peak_bytes);
+    }
+
+    fn row(&self, name: &str) -> [String; 6] {
+        #[expect(clippy::cast_precision_loss, reason = "a count far below 2^53")]
+        let rate = self.interactions as f64 / self.seconds;
+        let learned = |text: String| if self.interactions > 0 { text } else { String::new() };
+        [
+            name.to_owned(),
+            learned(self.interactions.to_string()),
+            format!("{:.1}", self.seconds),
+            format!("{:.1}", self.processor_seconds),
+            learned(format!("{rate:.0}")),
+            (self.peak_bytes >> 20).to_string(),
+        ]
+    }
 }
 
 fn ask(arguments: &Arguments, model: &str) -> anyhow::Result<Cost> {
@@ -97,18 +120,35 @@ fn ask(arguments: &Arguments, model: &str) -> anyhow::Result<Cost> {
 
 /// Trains one model here.
 fn measure(arguments: &Arguments, name: &str) -> anyhow::Result<()> {
-    let model = Model::ALL.into_iter().find(|model| model.name() == name);
-    let model = model.with_context(|| format!("there is no model {name}"))?;
     let config = Config::load(arguments.config.as_deref())?;
+    let work = Work::at(&arguments.work);
     let started = Instant::now();
-    let interactions = steps::train_model(&Work::at(&arguments.work), &config, model)?;
+    let interactions = match Model::ALL.into_iter().find(|model| model.name() == name) {
+        Some(model) => steps::train_model(&work, &config, model)?,
+        None if name == REST => steps::train(&work, &config).map(|()| 0)?,
+        None => bail!("there is no model {name}"),
+    };
     let cost = Cost {
         interactions: u64::try_from(interactions)?,
         seconds: started.elapsed().as_secs_f64(),
+        processor_seconds: processor_seconds()?,
         peak_bytes: peak_bytes()?,
     };
     writeln!(std::io::stdout(), "{}", serde_json::to_string(&cost)?)?;
     Ok(())
+}
+
+/// The processor time of this process so far, of all threads.
+fn processor_seconds() -> anyhow::Result<f64> {
+    /// Linux counts it for programs in hundredths of a second, whatever the kernel's own clock.
+    const TICKS_A_SECOND: f64 = 100.0;
+    let status = std::fs::read_to_string("/proc/self/stat")?;
+    // The second field is the program's name in brackets, and may hold anything.
+    let fields = status.rsplit_once(')').map_or("", |(_, fields)| fields);
+    let ticks = fields.split_whitespace().skip(11).take(2).map(str::parse::<f64>);
+    let ticks: Vec<f64> = ticks.collect::<Result<_, _>>()?;
+    anyhow::ensure!(ticks.len() == 2, "the system does not say how much processor time was used");
+    Ok(ticks.iter().sum::<f64>() / TICKS_A_SECOND)
 }
 
 /// The most memory that this process ever held.

@@ -14,6 +14,7 @@ use crate::{
     artifacts::{Artifacts, encoder_file, model_file},
     error::TrainerError,
     models::{ModelError, examples::view},
+    progress::Step,
     split::Case,
 };
 
@@ -65,6 +66,7 @@ impl Towers {
         cases: &[Case],
         size: usize,
         barred: &(dyn Fn(&Case, ItemId) -> bool + Sync),
+        step: &Step,
     ) -> Result<Vec<Vec<Scored>>, TrainerError> {
         let mut lists = Vec::with_capacity(cases.len());
         for cases in cases.chunks(BATCH) {
@@ -80,6 +82,7 @@ impl Towers {
                 .par_iter()
                 .enumerate()
                 .map(|(row, case)| {
+                    step.advance(1);
                     let vectors = vectors.index_axis(Axis(0), row);
                     self.nearest(vectors, size, &|item| barred(case, item))
                 })

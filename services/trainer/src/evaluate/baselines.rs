@@ -8,6 +8,7 @@ use crate::{
     error::TrainerError,
     interactions::Interactions,
     models::{Baseline, ItemKnn, Popularity, collaborative::train_ease},
+    progress::Step,
     split::Case,
 };
 
@@ -19,6 +20,7 @@ pub(super) fn lists(
     events: &[Event],
     cases: &[Case],
     config: &Config,
+    step: &Step,
 ) -> Result<Vec<Named>, TrainerError> {
     let knn = &config.item_knn;
     let size = config.evaluation.size();
@@ -31,7 +33,7 @@ pub(super) fn lists(
             "ItemKNN",
             lists(&ItemKnn::train(Interactions::of(events), knn.neighbours, knn.shrinkage)),
         ),
-        ("EASE", lists(&train_ease(events, &config.ease)?)),
+        ("EASE", lists(&train_ease(events, &config.ease, step)?)),
     ])
 }
 

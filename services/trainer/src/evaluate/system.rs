@@ -19,6 +19,7 @@ use crate::{
     config::Config,
     data::DataSet,
     error::TrainerError,
+    progress::Step,
     split::Case,
 };
 
@@ -72,8 +73,10 @@ impl<'a> System<'a> {
         stream: &[Event],
         cases: &[Case],
         judge: &Judge,
+        step: &Step,
     ) -> Result<Answers, TrainerError> {
-        let recalled = self.channels.recall(data, stream, cases, self.config.merge.recall_size)?;
+        let size = self.config.merge.recall_size;
+        let recalled = self.channels.recall(data, stream, cases, size, step)?;
         let questions = questions(stream, cases, &recalled, &self.config.merge);
         let mut probabilities = Vec::with_capacity(questions.len());
         let (mut ranked, mut reranked) = (Vec::new(), Vec::new());

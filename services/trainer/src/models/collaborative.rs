@@ -11,6 +11,7 @@ use super::{Ease, ModelError};
 use crate::{
     config::{EaseConfig, ItemKnnConfig},
     interactions::{Interactions, position},
+    progress::Step,
 };
 
 /// Builds the tables from the engagements among `events`.
@@ -18,22 +19,28 @@ pub(crate) fn tables(
     events: &[Event],
     ease: &EaseConfig,
     cosine: &ItemKnnConfig,
+    step: &Step,
 ) -> Result<Tables, ModelError> {
     let favourites = Favourites::from_pairs(engagements(events));
     let by_cosine = item_to_item_cosine(&favourites, cosine.neighbours, cosine.shrinkage);
-    let model = train_ease(events, ease)?;
+    let model = train_ease(events, ease, step)?;
     let by_ease = ease_neighbours(&model, &favourites, ease.neighbours);
     let neighbours = BTreeMap::from([("cosine".into(), by_cosine), ("ease".into(), by_ease)]);
     Ok(Tables { favourites, neighbours })
 }
 
 /// EASE over all items: exact where the configuration allows as many, otherwise approximate.
-pub(crate) fn train_ease(events: &[Event], config: &EaseConfig) -> Result<Ease, ModelError> {
+pub(crate) fn train_ease(
+    events: &[Event],
+    config: &EaseConfig,
+    step: &Step,
+) -> Result<Ease, ModelError> {
     let all = Interactions::of(events);
-    match all.items.len() <= config.maximum_items {
-        true => Ease::train(all, config.regularisation),
-        false => Ease::approximate(all, config.regularisation, config.candidates),
+    if all.items.len() <= config.maximum_items {
+        return Ease::train(all, config.regularisation);
     }
+    step.expect(all.items.len());
+    Ease::approximate(all, config.regularisation, config.candidates, &|| step.advance(1))
 }
 
 fn engagements(events: &[Event]) -> impl Iterator<Item = (UserId, ItemId)> {

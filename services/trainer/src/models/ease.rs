@@ -48,12 +48,14 @@ impl Ease {
 
     /// The approximation: each item from its `candidates` most telling others. Takes memory for
     /// items × candidates weights, and time for as many systems of candidates² as there are items.
+    /// Calls `after` each item.
     pub(crate) fn approximate(
         interactions: Interactions,
         regularisation: f32,
         candidates: usize,
+        after: &(dyn Fn() + Sync),
     ) -> Result<Self, ModelError> {
-        let weights = sparse::weights(&interactions, regularisation, candidates)?;
+        let weights = sparse::weights(&interactions, regularisation, candidates, after)?;
         Ok(Self { interactions, weights: Weights::Sparse(weights) })
     }
 

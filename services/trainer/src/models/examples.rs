@@ -22,6 +22,7 @@ use crate::{
     encoding::inputs,
     interactions::position,
     number::float32,
+    progress::Step,
     split::{self, BEHAVIOURS, Target},
 };
 
@@ -41,6 +42,8 @@ pub(crate) struct Plan<'a, N> {
     pub(crate) network: &'a N,
     /// The state of an interrupted training of the same plan.
     pub(crate) checkpoint: Option<&'a [u8]>,
+    /// Told of the examples that were looked at.
+    pub(crate) step: &'a Step,
 }
 
 /// Users in order of their ids, each with what one engaged with, in order of time.
@@ -272,6 +275,7 @@ mod tests {
             examples: &config,
             network: &TwoTowerConfig::default(),
             checkpoint: None,
+            step: &Step::start("a test"),
         };
         let histories = histories(plan.events);
         let encoders = Encoders::fit(&plan, &histories, ("user", "item")).unwrap();

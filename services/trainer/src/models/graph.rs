@@ -22,6 +22,7 @@ use super::ModelError;
 use crate::{
     interactions::Interactions,
     number::{float, narrow},
+    progress::Step,
     sessions::SessionConfig,
 };
 
@@ -70,12 +71,13 @@ pub(crate) fn train(
     catalogue: &[Item],
     config: &GraphConfig,
     seed: u64,
+    step: &Step,
 ) -> Result<ItemVectors, ModelError> {
     let Windows { items, matrix } = Windows::of(events, &config.sessions);
     let embedding = match config.method {
-        Method::Filter => filter::embed(&matrix, &config.filter, config.dimension, seed)?,
+        Method::Filter => filter::embed(&matrix, &config.filter, config.dimension, seed, step)?,
         Method::Aggregation => {
-            aggregation::embed(&matrix, &config.aggregation, config.dimension, seed)?
+            aggregation::embed(&matrix, &config.aggregation, config.dimension, seed, step)?
         }
     };
     let users = Interactions::of(events);

@@ -43,6 +43,10 @@ impl RecallNetwork for MultiInterest {
         Self::new(user, item, config)
     }
 
+    fn epochs(config: &mut Self::Config) -> &mut usize {
+        &mut config.epochs
+    }
+
     fn resume(&mut self, checkpoint: &[u8]) -> Result<(), NetworkError> {
         self.resume(checkpoint)
     }

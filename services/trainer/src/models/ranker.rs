@@ -10,9 +10,9 @@ use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tributary_bundle::Tensors;
 use tributary_domain::{Timestamp, UserId};
-use tributary_features::{Batch, Encoder, FeatureError, Fitter, Specification};
+use tributary_features::{Batch, Encoder, FeatureError, Fitter, Rows, Side, Specification};
 use tributary_network::{
-    AttentionConfig, Inputs, Labelled, NetworkError, Progress, Ranker, RankerConfig,
+    AttentionConfig, Labelled, NetworkError, Progress, Ranker, RankerConfig, Source,
 };
 use tributary_slate::Fusion;
 
@@ -21,10 +21,11 @@ use crate::{
     artifacts::{Artifacts, RANKER},
     candidates::{Catalogue, Question},
     config::{FusionConfig, SamplesConfig},
-    encoding::{input_layout, inputs, tensors},
+    encoding::{EndToEnd, Packed, Watched, input_layout, tensors},
     error::TrainerError,
     evaluate::{fuse, lists::Judge},
     number::{float, float32, floor},
+    progress::Step,
     split::Target,
 };
 
@@ -32,6 +33,9 @@ use crate::{
 pub(crate) const LIKED: &str = "liked";
 /// The user engaged with the item in any way.
 pub(crate) const WATCHED: &str = "watched";
+
+/// Questions that are encoded between two packings.
+const AT_ONCE: usize = 256;
 
 /// The network's settings where nothing else is configured, for the built-in specification.
 pub(crate) fn network() -> RankerConfig {
@@ -58,6 +62,8 @@ pub(crate) struct Plan<'a> {
     pub(crate) seed: u64,
     /// The state of an interrupted training of the same plan.
     pub(crate) checkpoint: Option<&'a [u8]>,
+    /// Told of the rows that were looked at.
+    pub(crate) step: &'a Step,
 }
 
 /// Trains the ranker and chooses the fusion; gives the ranker's files and the fusion.
@@ -66,29 +72,26 @@ pub(crate) fn train(
     on_progress: &mut dyn FnMut(Progress),
 ) -> Result<(Artifacts, Fusion), TrainerError> {
     let (fitted, validation) = divide(plan.questions, plan.samples.validation);
-    let chosen: Vec<Rows> = fitted
+    let chosen: Vec<Chosen> = fitted
         .iter()
         .zip(plan.seed..)
-        .map(|(question, seed)| Rows::sample(question, plan.samples.negatives, seed))
+        .map(|(question, seed)| Chosen::sample(question, plan.samples.negatives, seed))
         .collect();
     let served: Vec<&Question<'_>> = plan.served.iter().collect();
-    let shown: Vec<Rows> = served.iter().map(|question| Rows::all(question)).collect();
+    let shown: Vec<Chosen> = served.iter().map(|question| Chosen::all(question)).collect();
     let encoder = fit(plan, [(&fitted[..], &chosen[..]), (&served, &shown)])?;
     let rows = encode(plan, &encoder, &fitted, &chosen)?;
-    let whole: Vec<Rows> = validation.iter().map(|question| Rows::all(question)).collect();
+    let whole: Vec<Chosen> = validation.iter().map(|question| Chosen::all(question)).collect();
     let held_out = encode(plan, &encoder, &validation, &whole)?;
     let mut network =
         Ranker::new(input_layout(encoder.layout()), plan.network.clone()).map_err(failed)?;
     plan.checkpoint.map_or(Ok(()), |state| network.resume(state)).map_err(failed)?;
-    let stop = (held_out.inputs.rows > 0).then(|| held_out.labelled());
-    match served.is_empty() {
-        true => network.train(rows.labelled(), stop, on_progress),
-        false => {
-            let both = rows.with(&encode(plan, &encoder, &served, &shown)?);
-            network.train(both.labelled(), stop, on_progress)
-        }
-    }
-    .map_err(failed)?;
+    let stop = (held_out.inputs.rows() > 0).then(|| held_out.labelled());
+    let shown = encode(plan, &encoder, &served, &shown)?;
+    let learned = rows.with(&shown);
+    let watched = Watched::new(&learned.inputs, plan.step, plan.network.epochs);
+    let watching = &mut watched.watching(on_progress);
+    network.train(learned.labelled(&watched), stop, watching).map_err(failed)?;
     calibration::calibrate(&mut network, &rows, &held_out).map_err(failed)?;
     let fusion = choose_fusion(plan, &network, &validation, &held_out)?;
     Ok((files(plan, &encoder, &network, &rows)?, fusion))
@@ -122,12 +125,12 @@ fn divide<'q, 'a>(
 }
 
 /// Candidates of one question that are used, with their weights.
-struct Rows {
+struct Chosen {
     candidates: Vec<usize>,
     weights: Vec<f32>,
 }
 
-impl Rows {
+impl Chosen {
     fn all(question: &Question<'_>) -> Self {
         let count = question.candidates.len();
         Self { candidates: (0..count).collect(), weights: vec![1.0; count] }
@@ -147,7 +150,7 @@ impl Rows {
     }
 }
 
-fn fit(plan: &Plan<'_>, parts: [(&[&Question<'_>], &[Rows]); 2]) -> Result<Encoder, ModelError> {
+fn fit(plan: &Plan<'_>, parts: [(&[&Question<'_>], &[Chosen]); 2]) -> Result<Encoder, ModelError> {
     let mut fitter = Fitter::new(plan.specification).map_err(unfit)?;
     let parts = parts.into_iter().flat_map(|(questions, chosen)| questions.iter().zip(chosen));
     for (question, rows) in parts {
@@ -159,7 +162,7 @@ fn fit(plan: &Plan<'_>, parts: [(&[&Question<'_>], &[Rows]); 2]) -> Result<Encod
 }
 
 struct Encoded {
-    inputs: Inputs,
+    inputs: Packed,
     labels: Array2<f32>,
     weights: Vec<f32>,
     /// Numbers of the questions that the rows are candidates of.
@@ -168,18 +171,33 @@ struct Encoded {
     users: Vec<UserId>,
 }
 
+/// The rows of two encodings, those of the second after those of the first.
+struct Both<'e> {
+    inputs: EndToEnd<'e>,
+    labels: Array2<f32>,
+    weights: Vec<f32>,
+    questions: Vec<u32>,
+}
+
+impl Both<'_> {
+    /// The labels of these rows.
+    fn labelled<'a>(&'a self, inputs: &'a dyn Source) -> Labelled<'a> {
+        let Self { labels, weights, questions, .. } = self;
+        Labelled { inputs, labels, weights: Some(weights), groups: Some(questions) }
+    }
+}
+
 impl Encoded {
     /// Both, the questions of the other numbered on.
-    fn with(&self, other: &Self) -> Self {
+    fn with<'e>(&'e self, other: &'e Self) -> Both<'e> {
         let first = u32::try_from(self.users.len()).expect("the questions are numbered by u32");
         let numbers = other.questions.iter().map(|number| number + first);
-        Self {
-            inputs: self.inputs.with(&other.inputs),
+        Both {
+            inputs: EndToEnd(&self.inputs, &other.inputs),
             labels: concatenate(Axis(0), &[self.labels.view(), other.labels.view()])
                 .expect("the tasks are the same"),
             weights: [&self.weights[..], &other.weights].concat(),
             questions: self.questions.iter().copied().chain(numbers).collect(),
-            users: [&self.users[..], &other.users].concat(),
         }
     }
 
@@ -193,13 +211,17 @@ fn encode(
     plan: &Plan<'_>,
     encoder: &Encoder,
     questions: &[&Question<'_>],
-    chosen: &[Rows],
+    chosen: &[Chosen],
 ) -> Result<Encoded, ModelError> {
-    let batches: Vec<Batch> = questions
-        .par_iter()
-        .zip(chosen)
-        .map(|(question, rows)| batch(encoder, plan.catalogue, question, &rows.candidates))
-        .collect();
+    let mut inputs = Packed::default();
+    for (questions, chosen) in questions.chunks(AT_ONCE).zip(chosen.chunks(AT_ONCE)) {
+        let batches: Vec<Batch> = questions
+            .par_iter()
+            .zip(chosen)
+            .map(|(question, rows)| batch(encoder, plan.catalogue, question, &rows.candidates))
+            .collect();
+        batches.iter().for_each(|batch| inputs.push(batch));
+    }
     let tasks = &plan.network.tasks;
     let mut labels = Vec::new();
     for (question, rows) in questions.iter().zip(chosen) {
@@ -210,8 +232,7 @@ fn encode(
             }
         }
     }
-    let inputs = inputs(encoder, &batches);
-    let labels = Array2::from_shape_vec((inputs.rows, tasks.len()), labels);
+    let labels = Array2::from_shape_vec((inputs.rows(), tasks.len()), labels);
     let labels = labels.expect("one label a row and task");
     let weights = chosen.iter().flat_map(|rows| rows.weights.iter().copied()).collect();
     let numbers = (0u32..).zip(chosen);
@@ -228,14 +249,16 @@ pub(crate) fn batch(
     question: &Question<'_>,
     candidates: &[usize],
 ) -> Batch {
-    let mut batch = encoder.batch();
+    let mut rows = None;
     let encoded: Result<(), std::convert::Infallible> =
         question.visit(catalogue, candidates, |record| {
-            encoder.encode(record, &mut batch);
+            // The user's side is the same for all candidates, and encoded once.
+            let rows = rows.get_or_insert_with(|| encoder.rows(record));
+            rows.push(&encoder.part(Side::Item, record), record);
             Ok(())
         });
     match encoded {
-        Ok(()) => batch,
+        Ok(()) => rows.map_or_else(|| encoder.batch(), Rows::finish),
     }
 }
 
@@ -260,7 +283,7 @@ fn choose_fusion(
 ) -> Result<Fusion, ModelError> {
     let fusions: Vec<Fusion> =
         plan.fusion.liked_exponents.iter().map(|liked| exponents(*liked)).collect();
-    if encoded.inputs.rows == 0 {
+    if encoded.inputs.rows() == 0 {
         return Ok(fusions.into_iter().next().unwrap_or_else(|| exponents(0.0)));
     }
     let probabilities = network.predict(&encoded.inputs).map_err(failed)?;
@@ -308,7 +331,7 @@ fn files(
 ) -> Result<Artifacts, TrainerError> {
     let mut files = Artifacts::default();
     files.add_encoder(RANKER, encoder);
-    let golden = rows.inputs.select(&spread(rows.inputs.rows));
+    let golden = rows.inputs.select(&spread(rows.inputs.rows()));
     let probabilities = network.predict(&golden).map_err(failed)?;
     let outputs: Tensors = plan
         .network

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    encoding::{input_layout, tensors},
+    encoding::{Watched, input_layout, tensors},
     error::TrainerError,
 };
 
@@ -46,6 +46,9 @@ pub(crate) trait RecallNetwork: Sized {
         config: Self::Config,
     ) -> Result<Self, NetworkError>;
 
+    /// How many epochs are configured.
+    fn epochs(config: &mut Self::Config) -> &mut usize;
+
     /// Takes up an interrupted training.
     fn resume(&mut self, checkpoint: &[u8]) -> Result<(), NetworkError>;
 
@@ -78,11 +81,16 @@ pub(crate) fn train<N: RecallNetwork>(
     let user = input_layout(encoders.user.layout());
     let item = input_layout(encoders.item.layout());
     let failed = failed::<N>;
-    let mut network = N::new(user, item, plan.network.clone()).map_err(failed)?;
+    let mut config = plan.network.clone();
+    let epochs = plan.examples.epochs(examples.rows(), *N::epochs(&mut config));
+    *N::epochs(&mut config) = epochs;
+    let mut network = N::new(user, item, config).map_err(failed)?;
     plan.checkpoint.map_or(Ok(()), |state| network.resume(state)).map_err(failed)?;
     let weights = examples.weights(&N::objectives(plan.network))?;
-    let learned = RecallExamples { objectives: weights.as_ref(), ..examples.of(&items) };
-    network.train(learned, on_progress).map_err(failed)?;
+    let users = Watched::new(&examples, plan.step, epochs);
+    let objectives = weights.as_ref();
+    let learned = RecallExamples { users: &users, objectives, ..examples.of(&items) };
+    network.train(learned, &mut users.watching(on_progress)).map_err(failed)?;
     let golden = examples.select(&spread(examples.rows()));
     let mut files = files(&encoders, &network, &golden, &items)?;
     let ids = plan.catalogue.iter().map(|item| item.id).collect();

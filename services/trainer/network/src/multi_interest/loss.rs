@@ -5,12 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use super::{
     attention::{Attended, Attention},
-    nearest::Nearest,
+    nearest::through_nearest,
 };
 use crate::{
     product::product,
     real::Real,
-    recall::softmax::{Columns, sampled_softmax},
+    recall::softmax::{Columns, Softmax, sampled_softmax},
 };
 
 /// What a user's negatives are scored with.
@@ -79,7 +79,7 @@ impl<T: Real> Loss<T> {
         columns: &Columns<T>,
     ) -> (Slopes<T>, Array2<T>) {
         let scores = product(attended.vectors.view(), vectors.items.t());
-        let (loss, gradient) = sampled_softmax(scores.view(), columns, None, self.temperature);
+        let (loss, gradient) = sampled_softmax(scores, columns, None, self.temperature);
         let items = product(gradient.t(), attended.vectors.view());
         let interests = Array2::zeros(vectors.interests.dim());
         (Slopes { loss, interests, items }, product(gradient.view(), vectors.items))
@@ -93,22 +93,22 @@ impl<T: Real> Loss<T> {
         attended: &Attended<T>,
         columns: &Columns<T>,
     ) -> (Slopes<T>, Array2<T>) {
-        let all = product(vectors.interests, vectors.items.t());
-        let mut nearest = Nearest::new(all.view(), vectors.starts);
-        for (row, &target) in columns.targets.iter().enumerate() {
-            let own = attended.vectors.row(row).dot(&attention.labels.row(row));
-            nearest.scores[[row, target]] = own;
-        }
-        let (loss, mut gradient) =
-            sampled_softmax(nearest.scores.view(), columns, None, self.temperature);
+        let mut all = product(vectors.interests, vectors.items.t());
+        let softmax =
+            Softmax { columns, temperature: self.temperature, rows: columns.targets.len() };
+        let rows = through_nearest(&mut all, vectors.starts, |row, scores| {
+            let target = columns.targets[row];
+            scores[target] = attended.vectors.row(row).dot(&attention.labels.row(row));
+            let loss = softmax.row(row, scores);
+            (loss, std::mem::replace(&mut scores[target], T::zero()))
+        });
+        let loss = rows.iter().map(|(loss, _)| *loss).sum::<T>() / T::from_count(rows.len());
         let mut own = attention.labels.to_owned();
         let mut labels = attended.vectors.clone();
-        for (row, &target) in columns.targets.iter().enumerate() {
-            let slope = std::mem::replace(&mut gradient[[row, target]], T::zero());
+        for (row, (_, slope)) in rows.into_iter().enumerate() {
             own.row_mut(row).mapv_inplace(|value| value * slope);
             labels.row_mut(row).mapv_inplace(|value| value * slope);
         }
-        let all = nearest.backward(gradient.view(), vectors.starts);
         let interests = product(all.view(), vectors.items);
         let mut items = product(all.t(), vectors.interests);
         for (&target, part) in columns.targets.iter().zip(labels.rows()) {

@@ -1,55 +1,85 @@
 //! Scores by the nearest interest, as serving has them: a search with each interest, merged by
 //! score, finds an item by its best one.
 
-use ndarray::{Array2, ArrayView2};
+use std::ops::Range;
+
+use ndarray::Array2;
 use rayon::prelude::*;
 
 use crate::real::Real;
 
-/// The best score of each row and item.
+/// Users whose scores one task goes through.
+const USERS: usize = 32;
+
+/// The best score of one user for each item.
 #[derive(Debug)]
 pub(super) struct Nearest<T> {
-    /// `[rows, items]`.
-    pub(super) scores: Array2<T>,
-    /// The interest that each score is of, by number among all.
-    interests: Array2<usize>,
+    pub(super) scores: Vec<T>,
+    /// The interest that each score is of, by number among the user's.
+    interests: Vec<usize>,
 }
 
 impl<T: Real> Nearest<T> {
-    /// Of the scores `[interests, items]`, where row `r` has the interests from `starts[r]` up to
-    /// `starts[r + 1]`. Of equals the first is taken.
-    pub(super) fn new(all: ArrayView2<'_, T>, starts: &[usize]) -> Self {
-        let shape = (starts.len() - 1, all.ncols());
-        let mut scores = Array2::from_elem(shape, T::neg_infinity());
-        let mut interests = Array2::zeros(shape);
-        let width = all.ncols().max(1);
-        let best = scores.as_slice_mut().expect("a fresh array is contiguous");
-        let nearest = interests.as_slice_mut().expect("a fresh array is contiguous");
-        let rows = best.par_chunks_mut(width).zip(nearest.par_chunks_mut(width)).enumerate();
-        rows.for_each(|(row, (best, nearest))| {
-            for interest in starts[row]..starts[row + 1] {
-                let scores = all.row(interest);
-                for ((best, nearest), &score) in best.iter_mut().zip(&mut *nearest).zip(scores) {
-                    if score > *best {
-                        (*best, *nearest) = (score, interest);
-                    }
-                }
-            }
-        });
-        Self { scores, interests }
+    fn of(items: usize) -> Self {
+        Self { scores: vec![T::zero(); items], interests: vec![0; items] }
     }
 
-    /// The gradient with respect to all scores `[count, items]`, from that of the best.
-    pub(super) fn backward(&self, gradient: ArrayView2<'_, T>, starts: &[usize]) -> Array2<T> {
-        let count = starts.last().copied().unwrap_or(0);
-        let mut all = Array2::zeros((count, gradient.ncols()));
-        for (gradient, nearest) in gradient.rows().into_iter().zip(self.interests.rows()) {
-            for (item, (&value, &interest)) in gradient.iter().zip(nearest).enumerate() {
-                all[[interest, item]] = value;
+    /// Of the user's scores `[interests, items]`. Of equals the first is taken.
+    fn find(&mut self, own: &[T]) {
+        self.scores.fill(T::neg_infinity());
+        self.interests.fill(0);
+        for (interest, scores) in own.chunks_exact(self.scores.len()).enumerate() {
+            let best = self.scores.iter_mut().zip(&mut self.interests);
+            for ((best, nearest), &score) in best.zip(scores) {
+                if score > *best {
+                    (*best, *nearest) = (score, interest);
+                }
             }
         }
-        all
     }
+
+    /// Turns the user's scores into their gradient, given that of the best ones in their place.
+    fn spread(&self, own: &mut [T]) {
+        for (interest, cells) in own.chunks_exact_mut(self.scores.len()).enumerate() {
+            let best = self.scores.iter().zip(&self.interests);
+            for (cell, (&gradient, &nearest)) in cells.iter_mut().zip(best) {
+                *cell = if nearest == interest { gradient } else { T::zero() };
+            }
+        }
+    }
+}
+
+/// Turns all scores `[interests, items]`, where row `r` has the interests from `starts[r]` up to
+/// `starts[r + 1]`, into their gradient: `slope` gets the number of each row with its best scores
+/// and leaves their gradient in their place. Gives what it says of each row.
+pub(super) fn through_nearest<T: Real, R: Send>(
+    all: &mut Array2<T>,
+    starts: &[usize],
+    slope: impl Fn(usize, &mut [T]) -> R + Sync,
+) -> Vec<R> {
+    let items = all.ncols();
+    let mut rest = all.as_slice_mut().expect("scores are in row-major order");
+    let mut tasks: Vec<(Range<usize>, &mut [T])> = Vec::new();
+    let rows = starts.len().saturating_sub(1);
+    for from in (0..rows).step_by(USERS) {
+        let to = rows.min(from + USERS);
+        let (own, behind) = rest.split_at_mut((starts[to] - starts[from]) * items);
+        tasks.push((from..to, own));
+        rest = behind;
+    }
+    let parts = tasks.into_par_iter().map(|(rows, mut cells)| {
+        let mut nearest = Nearest::of(items);
+        let mut said = Vec::with_capacity(rows.len());
+        for row in rows {
+            let (own, behind) = cells.split_at_mut((starts[row + 1] - starts[row]) * items);
+            nearest.find(own);
+            said.push(slope(row, &mut nearest.scores));
+            nearest.spread(own);
+            cells = behind;
+        }
+        said
+    });
+    parts.collect::<Vec<Vec<R>>>().into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -60,12 +90,25 @@ mod tests {
 
     #[test]
     fn an_item_has_the_score_of_its_nearest_interest() {
-        let all = array![[0.1, 0.9], [0.3, 0.2], [0.5, -0.5], [0.7, 0.7], [0.7, 0.8]];
-        let starts = [0, 2, 3, 5];
-        let nearest = Nearest::new(all.view(), &starts);
-        assert_eq!(nearest.scores, array![[0.3, 0.9], [0.5, -0.5], [0.7, 0.8]]);
+        let mut all = array![[0.1, 0.9], [0.3, 0.2], [0.5, -0.5], [0.7, 0.7], [0.7, 0.8]];
         let gradient = array![[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]];
+        let found = through_nearest(&mut all, &[0, 2, 3, 5], |row, scores| {
+            let found = scores.to_vec();
+            scores.copy_from_slice(gradient.row(row).as_slice().unwrap());
+            found
+        });
+        assert_eq!(found, [[0.3, 0.9], [0.5, -0.5], [0.7, 0.8]]);
         let expected = array![[0.0, 2.0], [1.0, 0.0], [3.0, 4.0], [5.0, 0.0], [0.0, 6.0]];
-        assert_eq!(nearest.backward(gradient.view(), &starts), expected);
+        assert_eq!(all, expected);
+    }
+
+    #[test]
+    fn every_row_is_asked_once_in_order() {
+        let starts: Vec<usize> = (0..=70).map(|row| row + row / 2).collect();
+        let mut all = Array2::from_elem((starts[70], 3), 1.0);
+        let rows = through_nearest(&mut all, &starts, |row, _| row);
+        assert!(rows.into_iter().eq(0..70));
+        let nobody: Vec<()> = through_nearest(&mut Array2::<f64>::zeros((0, 3)), &[0], |_, _| ());
+        assert!(nobody.is_empty());
     }
 }

@@ -1,6 +1,7 @@
 //! The user's and the item's side and their common loss, for any number type.
 
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     MultiInterestConfig,
@@ -17,7 +18,7 @@ use crate::{
     optimiser::{Adam, Parameter},
     real::Real,
     recall::{
-        sampling::Sample,
+        course::{Batch, Plan, Student},
         softmax::Columns,
         tower::{Tower, TowerShape, share_tables},
     },
@@ -80,16 +81,43 @@ impl<T: Real> Network<T> {
         slopes.loss
     }
 
-    /// Routes, [learns](Network::learn) from drawn items, and takes one step.
-    pub(super) fn train(
-        &mut self,
-        users: &Inputs,
-        catalogue: &Inputs,
-        sample: &Sample<T>,
+    /// The trained arrays besides the tables.
+    pub(super) fn layers(&mut self) -> Vec<&mut Parameter<T>> {
+        let mut layers = self.user.parameters();
+        layers.extend(self.item.body.parameters());
+        layers
+    }
+}
+
+impl Student for Network<f32> {
+    const NAME: &'static str = "multi-interest model";
+    type Config = MultiInterestConfig;
+
+    fn plan(config: &MultiInterestConfig) -> Plan {
+        config.plan()
+    }
+
+    fn new(
+        user: InputLayout,
+        item: InputLayout,
         config: &MultiInterestConfig,
-        adam: &mut Adam,
-    ) -> T {
-        let items = catalogue.select(&sample.items);
+        random: &mut ChaCha8Rng,
+    ) -> Result<Self, NetworkError> {
+        Self::new(user, item, config, random)
+    }
+
+    fn check_users(&self, users: &Inputs) -> Result<(), NetworkError> {
+        self.user.check(users)
+    }
+
+    fn check_items(&self, items: &Inputs) -> Result<(), NetworkError> {
+        self.item.check(items)
+    }
+
+    /// Routes, [learns](Network::learn) from the drawn items, and takes one step.
+    fn learn(&mut self, batch: &Batch<'_>, config: &MultiInterestConfig, adam: &mut Adam) -> f32 {
+        let Batch { examples, users, sample, .. } = batch;
+        let items = examples.items.select(&sample.items);
         let shares = self.user.route(&self.tables, users);
         let loss = self.learn(users, &items, &sample.columns, &shares);
         adam.advance();
@@ -99,17 +127,7 @@ impl<T: Real> Network<T> {
         loss
     }
 
-    /// The trained arrays besides the tables.
-    pub(super) fn layers(&mut self) -> Vec<&mut Parameter<T>> {
-        let mut layers = self.user.parameters();
-        layers.extend(self.item.body.parameters());
-        layers
-    }
-}
-
-impl Network<f32> {
-    /// Weights and moments, for a checkpoint.
-    pub(super) fn arrays(&mut self) -> Vec<Array<'_>> {
+    fn arrays(&mut self) -> Vec<Array<'_>> {
         let Self { tables, user, item, .. } = self;
         let mut layers = user.parameters();
         layers.extend(item.body.parameters());

@@ -107,19 +107,26 @@ impl<T: Real> Shares<T> {
         history: ArrayView2<'_, i64>,
         gradient: ArrayView2<'_, T>,
     ) {
-        let mut sum = vec![T::zero(); table.dimension];
-        for row in 0..history.nrows() {
-            for (&id, weights) in self.behaviours(history, row) {
-                sum.fill(T::zero());
-                let own = gradient.axis_iter(Axis(0)).skip(self.starts[row]);
-                let count = self.starts[row + 1] - self.starts[row];
-                for (part, &weight) in own.take(count).zip(weights) {
-                    let part = part.to_slice().expect("rows of a row-major array are contiguous");
-                    add_scaled(&mut sum, weight, part);
+        let dimension = table.dimension;
+        table.scatter(|shard| {
+            let mut sum = vec![T::zero(); dimension];
+            for row in 0..history.nrows() {
+                for (&id, weights) in self.behaviours(history, row) {
+                    if !shard.has(to_row(id)) {
+                        continue;
+                    }
+                    sum.fill(T::zero());
+                    let parts = gradient.axis_iter(Axis(0)).skip(self.starts[row]);
+                    let count = self.starts[row + 1] - self.starts[row];
+                    for (part, &weight) in parts.take(count).zip(weights) {
+                        let part =
+                            part.to_slice().expect("rows of a row-major array are contiguous");
+                        add_scaled(&mut sum, weight, part);
+                    }
+                    shard.accumulate(to_row(id), T::one(), &sum);
                 }
-                table.accumulate(to_row(id), T::one(), &sum);
             }
-        }
+        });
     }
 
     /// A row's behaviours with their weights, padding left out.

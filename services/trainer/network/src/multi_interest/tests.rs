@@ -1,5 +1,6 @@
 use ndarray::{Array2, array, s};
-use rand::Rng;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::{network::Network, *};
 use crate::{

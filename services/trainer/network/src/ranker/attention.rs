@@ -125,13 +125,15 @@ impl<T: Real> Attention<T> {
 
 fn scatter<'a, T: Real>(
     table: &mut Table<T>,
-    ids: impl Iterator<Item = &'a i64>,
+    ids: impl Iterator<Item = &'a i64> + Clone + Sync,
     gradient: &Array2<T>,
 ) {
-    for (&id, gradient) in ids.zip(gradient.rows()).filter(|(id, _)| **id != 0) {
-        let gradient = gradient.to_slice().expect("gradients are in row-major order");
-        table.accumulate(crate::embedding::to_row(id), T::one(), gradient);
-    }
+    table.scatter(|shard| {
+        for (&id, gradient) in ids.clone().zip(gradient.rows()).filter(|(id, _)| **id != 0) {
+            let gradient = gradient.to_slice().expect("gradients are in row-major order");
+            shard.accumulate(crate::embedding::to_row(id), T::one(), gradient);
+        }
+    });
 }
 
 #[cfg(test)]

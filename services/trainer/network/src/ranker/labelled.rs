@@ -5,13 +5,14 @@ use ndarray::{Array2, Axis};
 use super::{RankerConfig, batches::Batch, loss::Goal};
 use crate::{
     error::NetworkError,
-    inputs::{Inputs, expect_length, expect_shape},
+    inputs::{expect_length, expect_shape},
+    source::Source,
 };
 
 /// Rows with their labels.
-#[derive(Debug, Clone, Copy)]
+#[derive(Clone, Copy)]
 pub struct Labelled<'a> {
-    pub inputs: &'a Inputs,
+    pub inputs: &'a dyn Source,
     /// `[rows, tasks]`, each in `0..=1`.
     pub labels: &'a Array2<f32>,
     /// Weight of each row's loss, not negative; `None` means 1 each.
@@ -36,14 +37,14 @@ impl Labelled<'_> {
 
     pub(super) fn total_weight(&self) -> f64 {
         match self.weights {
-            None => self.inputs.rows as f64,
+            None => self.inputs.rows() as f64,
             Some(weights) => weights.iter().map(|&weight| f64::from(weight)).sum(),
         }
     }
 
     /// Checks shapes and values; the inputs' are not looked at.
     pub(super) fn check(&self, config: &RankerConfig) -> Result<(), NetworkError> {
-        let rows = self.inputs.rows;
+        let rows = self.inputs.rows();
         expect_shape("labels", self.labels.dim(), (rows, config.tasks.len()))?;
         let bad = self.labels.indexed_iter().find(|(_, label)| !(0.0..=1.0).contains(*label));
         if let Some(((row, task), &value)) = bad {

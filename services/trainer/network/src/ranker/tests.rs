@@ -3,7 +3,8 @@ use rand::Rng;
 
 use super::{loss::Goal, *};
 use crate::{
-    BagShape, IdShape, TableShape, embedding::tests as embedding, layer::tests::assert_close,
+    BagShape, IdShape, Inputs, TableShape, embedding::tests as embedding,
+    layer::tests::assert_close,
 };
 
 mod checkpoints;

@@ -1,6 +1,6 @@
 //! The sampled softmax loss.
 
-use ndarray::{Array2, ArrayView1, ArrayView2};
+use ndarray::{Array2, ArrayView1};
 use rayon::prelude::*;
 
 use crate::real::Real;
@@ -30,28 +30,48 @@ impl<T> Columns<T> {
 ///
 /// `scores` are inner products `[rows, columns]`. An item that was drawn for another row and is
 /// this row's own (an accidental hit) is no negative of it: the own item counts once, since it is
-/// always there. `weights` are how much each row counts; without, each counts one. Gives the mean loss and its gradient with respect to the scores.
+/// always there. `weights` are how much each row counts; without, each counts one. Gives the mean
+/// loss and its gradient with respect to the scores.
 pub(crate) fn sampled_softmax<T: Real>(
-    scores: ArrayView2<'_, T>,
+    mut scores: Array2<T>,
     columns: &Columns<T>,
     weights: Option<ArrayView1<'_, T>>,
     temperature: T,
 ) -> (T, Array2<T>) {
-    let mut gradient = scores.to_owned();
-    let rows = T::from_count(scores.nrows());
-    let width = scores.ncols();
-    let cells = gradient.as_slice_mut().expect("an owned copy is contiguous");
+    let (rows, width) = scores.dim();
+    let softmax = Softmax { columns, temperature, rows };
+    let cells = scores.as_slice_mut().expect("scores are in row-major order");
     let losses: Vec<T> = cells
         .par_chunks_mut(width)
         .enumerate()
-        .map(|(number, row)| {
-            let loss = softmax_row(row, number, columns, temperature);
-            let weight = weights.map_or(T::one(), |weights| weights[number]);
-            row.iter_mut().for_each(|cell| *cell *= weight / (temperature * rows));
-            loss * weight
+        .map(|(number, row)| match weights {
+            None => softmax.row(number, row),
+            Some(weights) => softmax.weighted_row(number, row, weights[number]),
         })
         .collect();
-    (losses.into_iter().sum::<T>() / rows, gradient)
+    (losses.into_iter().sum::<T>() / T::from_count(rows), scores)
+}
+
+/// The loss over so many rows, row by row.
+#[derive(Debug)]
+pub(crate) struct Softmax<'a, T> {
+    pub(crate) columns: &'a Columns<T>,
+    pub(crate) temperature: T,
+    pub(crate) rows: usize,
+}
+
+impl<T: Real> Softmax<'_, T> {
+    /// Turns the scores of a row into the gradient of the mean loss; gives the row's loss.
+    pub(crate) fn row(&self, number: usize, scores: &mut [T]) -> T {
+        self.weighted_row(number, scores, T::one())
+    }
+
+    fn weighted_row(&self, number: usize, scores: &mut [T], weight: T) -> T {
+        let loss = softmax_row(scores, number, self.columns, self.temperature);
+        let factor = weight / (self.temperature * T::from_count(self.rows));
+        scores.iter_mut().for_each(|cell| *cell *= factor);
+        loss * weight
+    }
 }
 
 /// Turns a row of scores into probabilities, less one at the target; gives the loss.
@@ -109,8 +129,7 @@ mod tests {
     #[test]
     fn without_logq_by_hand() {
         // Item 0 was drawn twice.
-        let (loss, gradient) =
-            sampled_softmax(scores().view(), &columns([2.0, 1.0, 1.0]), None, 0.5);
+        let (loss, gradient) = sampled_softmax(scores(), &columns([2.0, 1.0, 1.0]), None, 0.5);
         let e = |power: f64| power.exp();
         // Rows 0 and 1: the second draw of item 0 is their own item, and no negative.
         let first = -(e(1.0) / (e(1.0) + e(0.5) + 1.0)).ln();
@@ -125,7 +144,7 @@ mod tests {
         // Each negative is worth one over the probability of seeing it.
         let [a, b, c] = [0.75, 0.5, 0.25];
         let columns = columns([1.0 / a, 1.0 / b, 1.0 / c]);
-        let (loss, _) = sampled_softmax(scores().view(), &columns, None, 0.5);
+        let (loss, _) = sampled_softmax(scores(), &columns, None, 0.5);
         let e = |power: f64| power.exp();
         let first = -(e(1.0) / (e(1.0) + e(0.5) / b + 1.0 / c)).ln();
         let second = -(e(1.0) / (e(1.0) + 1.0 / b + e(-1.0) / c)).ln();
@@ -137,11 +156,10 @@ mod tests {
     fn rows_count_by_their_weights() {
         let columns = columns([2.0, 1.0, 1.0]);
         let weights = array![0.0, 2.0, 1.0];
-        let (loss, gradient) =
-            sampled_softmax(scores().view(), &columns, Some(weights.view()), 0.5);
+        let (loss, gradient) = sampled_softmax(scores(), &columns, Some(weights.view()), 0.5);
         let alone = |row: usize| {
             let columns = Columns::plain(vec![columns.targets[row]], columns.log_weights.clone());
-            sampled_softmax(scores().select(Axis(0), &[row]).view(), &columns, None, 0.5)
+            sampled_softmax(scores().select(Axis(0), &[row]), &columns, None, 0.5)
         };
         assert_close(loss, (2.0 * alone(1).0 + alone(2).0) / 3.0, "loss");
         assert_eq!(gradient.row(0).to_vec(), [0.0; 3]);
@@ -153,18 +171,18 @@ mod tests {
         let e = |power: f64| power.exp();
         let mut columns = columns([2.0, 1.0, 4.0]);
         columns.wanted = vec![vec![1, 2], vec![], vec![0]];
-        let (loss, gradient) = sampled_softmax(scores().view(), &columns, None, 0.5);
+        let (loss, gradient) = sampled_softmax(scores(), &columns, None, 0.5);
         let second = -(e(1.0) / (e(1.0) + 1.0 + 4.0 * e(-1.0))).ln();
         let third = -(e(1.0) / (e(1.0) + 4.0 * e(1.0))).ln();
         assert_close(loss, (second + third) / 3.0, "loss");
         assert_eq!(gradient.row(0).to_vec(), [0.0; 3], "nothing is left to tell apart from");
         columns.hard = 1;
-        let (loss, gradient) = sampled_softmax(scores().view(), &columns, None, 0.5);
+        let (loss, gradient) = sampled_softmax(scores(), &columns, None, 0.5);
         let second = -(e(1.0) / (e(1.0) + 1.0)).ln();
         assert_close(loss, (second + third) / 3.0, "loss");
         assert_eq!(gradient[[1, 2]], 0.0);
         columns.wanted.clear();
-        let (loss, _) = sampled_softmax(scores().view(), &columns, None, 0.5);
+        let (loss, _) = sampled_softmax(scores(), &columns, None, 0.5);
         let first = -(e(1.0) / (e(1.0) + e(0.5))).ln();
         let third = -(e(1.0) / (e(1.0) + 2.0 * e(2.0))).ln();
         assert_close(loss, (first + second + third) / 3.0, "loss");
@@ -175,11 +193,11 @@ mod tests {
         let mut columns = columns([2.0, 0.5, 4.0]);
         columns.wanted = vec![vec![], vec![2], vec![]];
         let mut scores = scores();
-        let (_, gradient) = sampled_softmax(scores.view(), &columns, None, 0.5);
+        let (_, gradient) = sampled_softmax(scores.clone(), &columns, None, 0.5);
         for cell in ndarray::indices(scores.dim()) {
             let mut at = |step: f64| {
                 scores[cell] += step;
-                sampled_softmax(scores.view(), &columns, None, 0.5).0
+                sampled_softmax(scores.clone(), &columns, None, 0.5).0
             };
             let numeric = (at(1e-6) - at(-2e-6)) / 2e-6;
             at(1e-6);
@@ -190,7 +208,7 @@ mod tests {
     #[test]
     fn large_scores_do_not_overflow() {
         let columns = Columns::plain(vec![1], vec![20.0f32, 0.0]);
-        let (loss, gradient) = sampled_softmax(array![[1.0, -1.0]].view(), &columns, None, 0.01);
+        let (loss, gradient) = sampled_softmax(array![[1.0, -1.0]], &columns, None, 0.01);
         assert!((loss - 220.0).abs() < 1e-3, "{loss}");
         assert!(gradient.iter().all(|value| value.is_finite()));
     }

@@ -1,5 +1,6 @@
-use ndarray::{Array2, array};
-use rand::Rng;
+use ndarray::{Array2, Axis, array};
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
 
 use super::{
     towers::{Towers, Users},

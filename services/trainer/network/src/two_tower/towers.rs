@@ -1,7 +1,8 @@
 //! The two networks and their common loss, for any number type.
 
-use ndarray::{Array2, s};
+use ndarray::{Array2, Axis, s};
 use rand::Rng;
+use rand_chacha::ChaCha8Rng;
 
 use super::{Objective, TwoTowerConfig};
 use crate::{
@@ -14,7 +15,7 @@ use crate::{
     product::product,
     real::Real,
     recall::{
-        sampling::Sample,
+        course::{Batch, Plan, Student},
         softmax::{Columns, sampled_softmax},
         tower::{Tower, TowerShape, share_tables},
     },
@@ -85,7 +86,7 @@ impl<T: Real> Towers<T> {
             let vectors = user_vectors.slice(cells);
             let scores = product(vectors, item_vectors.t());
             let weights = weights.map(|weights| weights.column(objective));
-            let (part, gradient) = sampled_softmax(scores.view(), columns, weights, temperature);
+            let (part, gradient) = sampled_softmax(scores, columns, weights, temperature);
             loss += part;
             user_gradient.slice_mut(cells).assign(&product(gradient.view(), item_vectors));
             item_gradient += &product(gradient.t(), vectors);
@@ -99,25 +100,6 @@ impl<T: Real> Towers<T> {
         loss
     }
 
-    /// [`Towers::learn`] on drawn items, then one step.
-    pub(super) fn train(
-        &mut self,
-        users: &Users<'_, T>,
-        catalogue: &Inputs,
-        sample: &Sample<T>,
-        config: &TwoTowerConfig,
-        adam: &mut Adam,
-    ) -> T {
-        let items = catalogue.select(&sample.items);
-        let temperature = T::from_f64(f64::from(config.temperature));
-        let loss = self.learn(users, &items, &sample.columns, temperature);
-        adam.advance();
-        adam.step(&mut self.tables, config.embedding_regularisation);
-        let update = adam.update(config.regularisation);
-        self.layers().into_iter().for_each(|layer| layer.step(&update));
-        loss
-    }
-
     /// The trained arrays besides the tables.
     pub(super) fn layers(&mut self) -> Vec<&mut Parameter<T>> {
         let mut layers = self.user.body.parameters();
@@ -126,10 +108,48 @@ impl<T: Real> Towers<T> {
     }
 }
 
-impl Towers<f32> {
-    /// Weights and moments, for a checkpoint.
-    pub(super) fn arrays(&mut self) -> Vec<Array<'_>> {
-        let Self { tables, user, item, .. } = self;
+impl Student for Towers<f32> {
+    const NAME: &'static str = "two-tower model";
+    type Config = TwoTowerConfig;
+
+    fn plan(config: &TwoTowerConfig) -> Plan {
+        config.plan()
+    }
+
+    fn new(
+        user: InputLayout,
+        item: InputLayout,
+        config: &TwoTowerConfig,
+        random: &mut ChaCha8Rng,
+    ) -> Result<Self, NetworkError> {
+        Self::new(user, item, config, random)
+    }
+
+    fn check_users(&self, users: &Inputs) -> Result<(), NetworkError> {
+        self.user.check(users)
+    }
+
+    fn check_items(&self, items: &Inputs) -> Result<(), NetworkError> {
+        self.item.check(items)
+    }
+
+    /// [`Towers::learn`] on the drawn items, then one step.
+    fn learn(&mut self, batch: &Batch<'_>, config: &TwoTowerConfig, adam: &mut Adam) -> f32 {
+        let Batch { examples, rows, users, sample } = batch;
+        let items = examples.items.select(&sample.items);
+        let objectives = examples.objectives.filter(|_| !config.objectives.is_empty());
+        let weights = objectives.map(|objectives| objectives.select(Axis(0), rows));
+        let users = Users { inputs: users, weights: weights.as_ref() };
+        let loss = self.learn(&users, &items, &sample.columns, config.temperature);
+        adam.advance();
+        adam.step(&mut self.tables, config.embedding_regularisation);
+        let update = adam.update(config.regularisation);
+        self.layers().into_iter().for_each(|layer| layer.step(&update));
+        loss
+    }
+
+    fn arrays(&mut self) -> Vec<Array<'_>> {
+        let Self { tables, user, item } = self;
         let mut layers = user.body.parameters();
         layers.extend(item.body.parameters());
         checkpoint::arrays(tables, layers)

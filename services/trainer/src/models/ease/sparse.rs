@@ -22,13 +22,18 @@ pub(super) fn weights(
     data: &Interactions,
     regularisation: f32,
     candidates: usize,
+    after: &(dyn Fn() + Sync),
 ) -> Result<Vec<Row>, ModelError> {
     let items = data.items.len();
     let columns: Result<Vec<Row>, ModelError> = (0..items)
         .into_par_iter()
         .map_init(
             || Scratch::of(data),
-            |scratch, item| scratch.column(data, item, regularisation, candidates),
+            |scratch, item| {
+                let column = scratch.column(data, item, regularisation, candidates);
+                after();
+                column
+            },
         )
         .collect();
     let mut rows = vec![Row::new(); items];
@@ -212,7 +217,7 @@ mod tests {
         // So many users that every two items share one.
         for (users, items) in [(40, 15), (60, 9)] {
             let interactions = random_interactions(5, users, items);
-            let rows = dense(&weights(&interactions, 4.0, usize::MAX).unwrap());
+            let rows = dense(&weights(&interactions, 4.0, usize::MAX, &|| ()).unwrap());
             let exact = dense(&Ease::train(interactions, 4.0).unwrap().strongest(usize::MAX));
             for (row, exact) in rows.iter().flatten().zip(exact.iter().flatten()) {
                 assert!((row - exact).abs() < 1e-4, "{row} is not {exact}");
@@ -223,7 +228,7 @@ mod tests {
     #[test]
     fn with_few_candidates_the_lists_stay_close() {
         let interactions = clustered_interactions(2, 300, 80);
-        let rows = dense(&weights(&interactions, 20.0, 20).unwrap());
+        let rows = dense(&weights(&interactions, 20.0, 20, &|| ()).unwrap());
         let exact = dense(&Ease::train(interactions.clone(), 20.0).unwrap().strongest(usize::MAX));
         let best = |matrix: &[Vec<f32>], user: &[u32]| -> Vec<usize> {
             let score =
@@ -245,7 +250,7 @@ mod tests {
 
     #[test]
     fn a_system_that_is_not_positive_definite_is_an_error() {
-        let found = weights(&random_interactions(7, 6, 3), -100.0, 10);
+        let found = weights(&random_interactions(7, 6, 3), -100.0, 10, &|| ());
         assert!(matches!(found, Err(ModelError::Singular { .. })));
     }
 }

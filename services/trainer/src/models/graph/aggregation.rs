@@ -15,7 +15,7 @@ use super::{
     walks::{Walks, neighbours},
     windows::Sparse,
 };
-use crate::{interactions::position, models::ModelError, number::float};
+use crate::{interactions::position, models::ModelError, number::float, progress::Step};
 
 /// How the aggregation is trained.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -56,7 +56,9 @@ pub(super) fn embed(
     config: &AggregationConfig,
     dimension: usize,
     seed: u64,
+    step: &Step,
 ) -> Result<Array2<f64>, ModelError> {
+    step.expect(config.epochs);
     let walks =
         Walks { steps: config.steps, restart: config.restart, neighbours: config.neighbours, seed };
     let pooled = Sparse::from_rows(neighbours(graph, walks), graph.columns());
@@ -71,6 +73,7 @@ pub(super) fn embed(
                 return Err(diverged());
             }
         }
+        step.advance(1);
     }
     let all: Vec<usize> = (0..graph.columns()).collect();
     Ok(layer.vectors(&all))

@@ -9,6 +9,7 @@ use ndarray::Array2;
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, StandardNormal};
+use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::windows::Sparse;
 use crate::models::ModelError;
@@ -33,8 +34,12 @@ pub(super) struct Decomposition {
     pub(super) right: Array2<f64>,
 }
 
-/// Decomposes a matrix.
-pub(super) fn decompose(matrix: &Sparse, effort: Effort) -> Result<Decomposition, ModelError> {
+/// Decomposes a matrix; calls `after` each iteration.
+pub(super) fn decompose(
+    matrix: &Sparse,
+    effort: Effort,
+    after: &dyn Fn(),
+) -> Result<Decomposition, ModelError> {
     let width = (effort.rank + effort.oversampling).min(matrix.columns()).min(matrix.rows());
     let rank = effort.rank.min(width);
     if rank == 0 {
@@ -46,13 +51,17 @@ pub(super) fn decompose(matrix: &Sparse, effort: Effort) -> Result<Decomposition
     let transposed = matrix.transposed();
     let mut random = ChaCha8Rng::seed_from_u64(effort.seed);
     let start = || StandardNormal.sample(&mut random);
-    let mut basis = orthonormal(&Array2::from_shape_simple_fn((matrix.columns(), width), start));
+    let alone = Alone::new()?;
+    let begin = Array2::from_shape_simple_fn((matrix.columns(), width), start);
+    let mut basis = alone.orthonormal(&begin);
     for _ in 0..effort.iterations {
-        basis = orthonormal(&matrix.twice(&transposed, basis.view()));
+        basis = alone.orthonormal(&matrix.twice(&transposed, basis.view()));
+        after();
     }
     // AᵀA restricted to the basis is small: its eigenvectors turn the basis into A's right vectors.
     let small = basis.t().dot(&matrix.twice(&transposed, basis.view()));
-    let small = to_faer(&small).self_adjoint_eigen(Side::Lower).map_err(|error| {
+    let small = to_faer(&small);
+    let small = alone.0.install(|| small.self_adjoint_eigen(Side::Lower)).map_err(|error| {
         let reason = format!("its decomposition did not converge: {error:?}");
         ModelError::Shape { model: "graph", reason }
     })?;
@@ -65,10 +74,25 @@ pub(super) fn decompose(matrix: &Sparse, effort: Effort) -> Result<Decomposition
     Ok(Decomposition { values, right: basis.dot(&turn) })
 }
 
-/// An orthonormal basis of the columns.
-fn orthonormal(matrix: &Array2<f64>) -> Array2<f64> {
-    let basis = to_faer(matrix).qr().compute_thin_Q();
-    Array2::from_shape_fn(matrix.dim(), |(row, column)| basis[(row, column)])
+/// One thread for what `faer` does: it cuts its work by the number of threads, and the last bits
+/// of what comes out hang on the cut.
+struct Alone(ThreadPool);
+
+impl Alone {
+    fn new() -> Result<Self, ModelError> {
+        let pool = ThreadPoolBuilder::new().num_threads(1).build();
+        pool.map(Self).map_err(|error| {
+            let reason = format!("cannot start a thread: {error}");
+            ModelError::Shape { model: "graph", reason }
+        })
+    }
+
+    /// An orthonormal basis of the columns.
+    fn orthonormal(&self, matrix: &Array2<f64>) -> Array2<f64> {
+        let matrix = to_faer(matrix);
+        let basis = self.0.install(|| matrix.qr().compute_thin_Q());
+        Array2::from_shape_fn(basis.shape(), |(row, column)| basis[(row, column)])
+    }
 }
 
 fn to_faer(matrix: &Array2<f64>) -> Mat<f64> {
@@ -102,7 +126,7 @@ mod tests {
         for (rows, columns, rank) in [(60, 40, 6), (30, 50, 8), (12, 9, 20)] {
             let (sparse, dense) = random_sparse(3, rows, columns);
             let effort = Effort { rank, oversampling: 8, iterations: 60, seed: 1 };
-            let found = decompose(&sparse, effort).unwrap();
+            let found = decompose(&sparse, effort, &|| ()).unwrap();
             let expected = dense.thin_svd().unwrap();
             let rank = rank.min(rows).min(columns);
             assert_eq!((found.values.len(), found.right.dim()), (rank, (columns, rank)));

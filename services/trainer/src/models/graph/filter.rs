@@ -13,6 +13,7 @@ use crate::{
     interactions::position,
     models::ModelError,
     number::{float, narrow},
+    progress::Step,
 };
 
 /// What the filter lets pass.
@@ -41,9 +42,11 @@ pub(super) fn embed(
     config: &FilterConfig,
     dimension: usize,
     seed: u64,
+    step: &Step,
 ) -> Result<Array2<f64>, ModelError> {
     let effort = Effort { rank: dimension, oversampling: 16, iterations: config.iterations, seed };
-    let found = decompose(&normalised(graph, config), effort)?;
+    step.expect(config.iterations);
+    let found = decompose(&normalised(graph, config), effort, &|| step.advance(1))?;
     let mut embedding = found.right;
     for (mut column, value) in embedding.axis_iter_mut(Axis(1)).zip(found.values) {
         column *= value.powf(config.value_power);

@@ -40,11 +40,16 @@ fn config(method: Method) -> GraphConfig {
     GraphConfig { method, dimension: 8, ..GraphConfig::default() }
 }
 
+/// A step that nobody looks at.
+fn quiet() -> Step {
+    Step::start("graph")
+}
+
 #[test]
 fn nearest_items_are_of_the_same_community() {
     for method in [Method::Filter, Method::Aggregation] {
         let ItemVectors { ids, vectors } =
-            train(&planted(1), &catalogue(), &config(method), 1).unwrap();
+            train(&planted(1), &catalogue(), &config(method), 1, &quiet()).unwrap();
         assert_eq!(ids, (1..=ITEMS).map(ItemId).collect::<Vec<_>>(), "five have no edge");
         let mut same = 0;
         for (row, id) in ids.iter().enumerate() {
@@ -67,7 +72,7 @@ fn nearest_items_are_of_the_same_community() {
 #[test]
 fn equal_seeds_give_equal_bits_and_lengths_follow_the_users() {
     for method in [Method::Filter, Method::Aggregation] {
-        let train = || train(&planted(2), &catalogue(), &config(method), 7).unwrap();
+        let train = || train(&planted(2), &catalogue(), &config(method), 7, &quiet()).unwrap();
         let ItemVectors { ids, vectors } = train();
         assert_eq!(vectors, train().vectors, "{method:?}");
         let users = Interactions::of(&planted(2));
@@ -83,10 +88,11 @@ fn equal_seeds_give_equal_bits_and_lengths_follow_the_users() {
 #[test]
 fn no_events_and_few_are_no_failure() {
     for method in [Method::Filter, Method::Aggregation] {
-        assert!(train(&[], &catalogue(), &config(method), 1).unwrap().ids.is_empty());
+        assert!(train(&[], &catalogue(), &config(method), 1, &quiet()).unwrap().ids.is_empty());
         let events = planted(1);
         for (count, items) in [(1, 0), (2, 2)] {
-            let found = train(&events[..count], &catalogue(), &config(method), 1).unwrap();
+            let found =
+                train(&events[..count], &catalogue(), &config(method), 1, &quiet()).unwrap();
             assert_eq!(found.ids.len(), items, "an item alone has no edge");
         }
     }
@@ -120,7 +126,7 @@ fn measure() {
         let start = std::time::Instant::now();
         let graph = GraphConfig { method, ..config.graph.clone() };
         let ItemVectors { ids, vectors } =
-            train(&round.learned, &catalogue, &graph, config.seed).unwrap();
+            train(&round.learned, &catalogue, &graph, config.seed, &quiet()).unwrap();
         let seconds = start.elapsed().as_secs_f64();
         let index = VectorIndex::build(ids, vectors, &config.vector).unwrap();
         let lists: Vec<Vec<ItemId>> = round

@@ -13,9 +13,10 @@ use std::collections::HashMap;
 
 use ndarray::{Array2, Axis, concatenate};
 use tributary_domain::UserId;
-use tributary_network::{Inputs, Labelled, NetworkError, Ranker};
+use tributary_network::{Inputs, Labelled, NetworkError, Ranker, Source};
 
 use super::Encoded;
+use crate::encoding::Packed;
 
 /// Calibrates a trained network; without held-out rows it stays as it is.
 pub(super) fn calibrate(
@@ -23,49 +24,54 @@ pub(super) fn calibrate(
     fitted: &Encoded,
     held_out: &Encoded,
 ) -> Result<(), NetworkError> {
-    let held_out = Sample::of(held_out);
-    if held_out.inputs.rows == 0 {
+    let sample = Sample::of(&[held_out]);
+    if sample.rows.is_empty() {
         return Ok(());
     }
-    network.calibrate(held_out.labelled())?;
-    network.calibrate_level(Sample::of(fitted).with(&held_out).labelled())?;
+    network.calibrate(sample.labelled())?;
+    network.calibrate_level(Sample::of(&[fitted, held_out]).labelled())?;
     Ok(())
 }
 
 /// The rows that stand for the served system's.
-struct Sample {
-    inputs: Inputs,
+struct Sample<'e> {
+    rows: Vec<(&'e Packed, usize)>,
     labels: Array2<f32>,
     weights: Vec<f32>,
 }
 
-impl Sample {
-    fn of(encoded: &Encoded) -> Self {
-        let taken = middle(&encoded.users);
-        let numbers = encoded.questions.iter().enumerate();
-        let rows: Vec<usize> = numbers
-            .filter(|(_, question)| usize::try_from(**question).is_ok_and(|one| taken[one]))
-            .map(|(row, _)| row)
-            .collect();
-        Self {
-            inputs: encoded.inputs.select(&rows),
-            labels: encoded.labels.select(Axis(0), &rows),
-            weights: rows.iter().map(|row| encoded.weights[*row]).collect(),
+impl<'e> Sample<'e> {
+    fn of(all: &[&'e Encoded]) -> Self {
+        let (mut rows, mut labels, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+        for encoded in all {
+            let taken = middle(&encoded.users);
+            let numbers = encoded.questions.iter().enumerate();
+            let own: Vec<usize> = numbers
+                .filter(|(_, question)| usize::try_from(**question).is_ok_and(|one| taken[one]))
+                .map(|(row, _)| row)
+                .collect();
+            labels.push(encoded.labels.select(Axis(0), &own));
+            weights.extend(own.iter().map(|row| encoded.weights[*row]));
+            rows.extend(own.into_iter().map(|row| (&encoded.inputs, row)));
         }
-    }
-
-    fn with(self, other: &Self) -> Self {
-        Self {
-            inputs: self.inputs.with(&other.inputs),
-            labels: concatenate(Axis(0), &[self.labels.view(), other.labels.view()])
-                .expect("both have the same tasks"),
-            weights: [self.weights, other.weights.clone()].concat(),
-        }
+        let labels: Vec<_> = labels.iter().map(|labels| labels.view()).collect();
+        let labels = concatenate(Axis(0), &labels).expect("all have the same tasks");
+        Self { rows, labels, weights }
     }
 
     fn labelled(&self) -> Labelled<'_> {
-        let Self { inputs, labels, weights } = self;
-        Labelled { inputs, labels, weights: Some(weights), groups: None }
+        Labelled { inputs: self, labels: &self.labels, weights: Some(&self.weights), groups: None }
+    }
+}
+
+impl Source for Sample<'_> {
+    fn rows(&self) -> usize {
+        self.rows.len()
+    }
+
+    fn select(&self, rows: &[usize]) -> Inputs {
+        let rows: Vec<(&Packed, usize)> = rows.iter().map(|row| self.rows[*row]).collect();
+        Packed::gather(&rows)
     }
 }
 
