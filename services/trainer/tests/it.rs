@@ -10,6 +10,8 @@ mod formats;
 mod gate;
 #[path = "it/given.rs"]
 mod given;
+#[path = "it/interruption.rs"]
+mod interruption;
 #[path = "it/leak.rs"]
 mod leak;
 #[path = "it/onnx.rs"]
