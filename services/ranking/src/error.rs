@@ -49,8 +49,6 @@ pub(crate) enum LoadError {
     Text { file: String, source: std::string::FromUtf8Error },
     #[error("the ranker's features are broken")]
     Features(#[from] FeatureError),
-    #[error("line {line} of items.jsonl is not an item")]
-    Item { line: usize, source: serde_json::Error },
     #[error("the ranker does not work")]
     Inference(#[from] InferenceError),
     #[error("parameter \"fusion\" of the manifest is not a number for each task")]

@@ -21,7 +21,6 @@ use crate::{
 
 const RANKER: &str = "ranker";
 const ENCODER: &str = "features/ranker.json";
-const ITEMS: &str = "items.jsonl";
 const STATISTICS: &str = "tables/item_statistics.safetensors";
 const FUSION: &str = "fusion";
 
@@ -75,7 +74,7 @@ impl Loader {
         let fusion = self.fusion(bundle)?.bind(&tasks)?;
         let statistics = bundle.read_if_present(STATISTICS)?;
         let statistics = statistics.map(|bytes| Statistics::from_bytes(&bytes)).transpose()?;
-        let items = read_items(bundle)?;
+        let items = bundle.items()?;
         let rows = Arc::new(Rows::new(Arc::clone(&encoder), items.into_iter()));
         self.models.join(&rows);
         Ok(Arc::new(Model {
@@ -137,18 +136,6 @@ fn probe(encoder: &Encoder) -> Tensors {
 fn text(bundle: &Bundle, file: &str) -> Result<String, LoadError> {
     let bytes = bundle.read(file)?;
     String::from_utf8(bytes).map_err(|source| LoadError::Text { file: file.to_owned(), source })
-}
-
-fn read_items(bundle: &Bundle) -> Result<Vec<Item>, LoadError> {
-    let Some(bytes) = bundle.read_if_present(ITEMS)? else { return Ok(Vec::new()) };
-    let lines = bytes.split(|byte| *byte == b'\n').enumerate();
-    lines
-        .filter(|(_, line)| !line.is_empty())
-        .map(|(index, line)| {
-            serde_json::from_slice(line)
-                .map_err(|source| LoadError::Item { line: index + 1, source })
-        })
-        .collect()
 }
 
 #[cfg(test)]

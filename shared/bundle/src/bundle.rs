@@ -4,12 +4,15 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use tributary_domain::BundleId;
+use tributary_domain::{BundleId, Item};
 
 use crate::{
     BundleError, FileEntry, Manifest, disk,
     manifest::{MANIFEST, MANIFEST_HASH, check_name},
 };
+
+/// The items, one JSON object a line.
+const ITEMS: &str = "items.jsonl";
 
 /// A folder whose every file has the size and hash of its manifest.
 #[derive(Debug, Clone)]
@@ -63,6 +66,21 @@ impl Bundle {
             true => self.read(name).map(Some),
             false => Ok(None),
         }
+    }
+
+    /// The catalogue that the models were trained with, from `items.jsonl`; empty where the bundle
+    /// has none.
+    pub fn items(&self) -> Result<Vec<Item>, BundleError> {
+        let Some(bytes) = self.read_if_present(ITEMS)? else { return Ok(Vec::new()) };
+        let lines = bytes.split(|byte| *byte == b'\n').enumerate();
+        let item = |(index, line)| {
+            serde_json::from_slice(line).map_err(|source| BundleError::BadItem {
+                bundle: self.id().clone(),
+                line: index + 1,
+                source,
+            })
+        };
+        lines.filter(|(_, line)| !line.is_empty()).map(item).collect()
     }
 }
 

@@ -39,6 +39,8 @@ pub enum BundleError {
     NotVouched { bundle: BundleId, what: &'static str },
     #[error("line {line} of {path} is not a run of the gate: {reason}")]
     BadGateRun { path: PathBuf, line: usize, reason: String },
+    #[error("line {line} of items.jsonl of bundle {bundle} is not an item")]
+    BadItem { bundle: BundleId, line: usize, source: serde_json::Error },
     #[error("the draft's {what} names file {file}, which was not written")]
     Unwritten { what: String, file: String },
     #[error("the draft's metric {name} is {value}, which is not finite")]

@@ -1,4 +1,8 @@
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    sync::Arc,
+};
 
 use ndarray::{Array2, ArrayD};
 
@@ -85,6 +89,15 @@ pub struct Part {
 }
 
 impl Part {
+    /// A number that equal parts share, inside this process; others hardly ever do.
+    pub fn fingerprint(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.ids.hash(&mut hasher);
+        self.bags.hash(&mut hasher);
+        self.dense.iter().for_each(|value| value.to_bits().hash(&mut hasher));
+        hasher.finish()
+    }
+
     pub(crate) fn clear(&mut self) {
         self.ids.clear();
         self.bags.clear();

@@ -10,7 +10,7 @@ mod tables;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
-use tributary_domain::{Scored, UserContext};
+use tributary_domain::{ItemId, Scored, UserContext};
 
 use self::interactions::Lists;
 pub use self::{
@@ -95,6 +95,16 @@ impl Collaborative {
     /// The channel's list: both scores, each divided by its largest, mixed by `user_share`. Empty
     /// where no item of the history is known.
     pub fn recall(&self, context: &UserContext, size: usize) -> Vec<Scored> {
+        self.recall_without(context, size, &|_| false)
+    }
+
+    /// The same without the items that `barred` names.
+    pub fn recall_without(
+        &self,
+        context: &UserContext,
+        size: usize,
+        barred: &dyn Fn(ItemId) -> bool,
+    ) -> Vec<Scored> {
         let history = self.history(context);
         let mut mixed = scaled(self.item_scores(&history), 1.0 - self.config.user_share);
         if self.config.user_share > 0.0 {
@@ -103,18 +113,20 @@ impl Collaborative {
                 *mixed += user;
             }
         }
-        self.best(&mixed, context, size)
+        self.best(&mixed, size, &|item| context.has_seen(item) || barred(item))
     }
 
     /// By the item-to-item table alone: the sum of the history items' rows, each times its weight.
     pub fn item_to_item(&self, context: &UserContext, size: usize) -> Vec<Scored> {
-        self.best(&self.item_scores(&self.history(context)), context, size)
+        let scores = self.item_scores(&self.history(context));
+        self.best(&scores, size, &|item| context.has_seen(item))
     }
 
     /// By similar users alone: each adds its similarity to every one of its favourites.
     pub fn user_user(&self, context: &UserContext, size: usize) -> Vec<Scored> {
         let history = self.history(context);
-        self.best(&self.user_scores(context, &history), context, size)
+        let scores = self.user_scores(context, &history);
+        self.best(&scores, size, &|item| context.has_seen(item))
     }
 
     /// The tables this serves from.
@@ -182,12 +194,12 @@ impl Collaborative {
         users
     }
 
-    /// The best with a positive score that the user has not seen.
-    fn best(&self, scores: &[f32], context: &UserContext, size: usize) -> Vec<Scored> {
+    /// The best with a positive score that `barred` does not name.
+    fn best(&self, scores: &[f32], size: usize, barred: &dyn Fn(ItemId) -> bool) -> Vec<Scored> {
         let items = self.tables.favourites.items().iter();
         let scored = items
             .zip(scores)
-            .filter(|(item, score)| **score > 0.0 && !context.has_seen(**item))
+            .filter(|(item, score)| **score > 0.0 && !barred(**item))
             .map(|(item, score)| Scored { item: *item, score: *score });
         top(scored.collect(), size)
     }

@@ -8,6 +8,7 @@
 
 mod archive;
 pub mod collaborative;
+pub mod exploration;
 mod history;
 pub mod medoids;
 mod popularity;

@@ -2,17 +2,19 @@
 
 mod exact;
 mod graph;
+mod labels;
+mod live;
 mod merge;
 mod table;
 
-use std::collections::HashMap;
+use std::{collections::HashMap, sync::Arc};
 
 use ndarray::{Array2, ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 use tributary_domain::{ItemId, Scored};
 
-use self::graph::Graph;
-pub use self::{merge::merge_by_score, table::ItemVectors};
+use self::{graph::Graph, live::Overlay};
+pub use self::{labels::LabelMeans, live::VectorChange, merge::merge_by_score, table::ItemVectors};
 
 /// How vectors are indexed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -59,8 +61,17 @@ pub enum VectorError {
     Graph { step: &'static str, source: Box<dyn std::error::Error + Send + Sync> },
 }
 
-/// Item vectors, searchable. Immutable, and safe to search from any number of threads.
+/// Item vectors, searchable. A value that does not change, safe to search from any number of
+/// threads; [`VectorIndex::changed`] makes another of it, which shares all that is large.
+#[derive(Clone)]
 pub struct VectorIndex {
+    base: Arc<Base>,
+    /// What changed since the base was built.
+    overlay: Overlay,
+}
+
+/// The vectors as they were indexed.
+struct Base {
     ids: Vec<ItemId>,
     /// [items, dimensions], row-major.
     vectors: Array2<f32>,
@@ -84,11 +95,12 @@ impl VectorIndex {
         let graph = (ids.len() >= config.exact_below)
             .then(|| Graph::build(vectors.view(), config))
             .transpose()?;
-        Ok(Self { ids, vectors, rows, graph })
+        let base = Arc::new(Base { ids, vectors, rows, graph });
+        Ok(Self { base, overlay: Overlay::default() })
     }
 
-    /// The `size` items with the largest inner product with `query` that `skip` lets pass; fewer
-    /// only where fewer are left.
+    /// The `size` items with the largest inner product with `query` that `skip` lets pass and that
+    /// are not withdrawn; fewer only where fewer are left.
     pub fn search(
         &self,
         query: &[f32],
@@ -96,14 +108,29 @@ impl VectorIndex {
         skip: &dyn Fn(ItemId) -> bool,
     ) -> Result<Vec<Scored>, VectorError> {
         self.check_query(query)?;
-        if let Some(graph) = &self.graph {
-            let rows = graph.search(query, size, &|row| !skip(self.ids[row]))?;
-            if rows.len() >= size.min(self.ids.len()) {
-                return Ok(exact::best_of(self, query, rows, size));
+        let found = self.search_base(query, size, skip)?;
+        match self.overlay.search(query, size, skip) {
+            placed if placed.is_empty() => Ok(found),
+            placed => Ok(merge_by_score(vec![found, placed], size)),
+        }
+    }
+
+    fn search_base(
+        &self,
+        query: &[f32],
+        size: usize,
+        skip: &dyn Fn(ItemId) -> bool,
+    ) -> Result<Vec<Scored>, VectorError> {
+        let Base { ids, graph, .. } = &*self.base;
+        let allowed = |row: usize| !self.overlay.covers(row) && !skip(ids[row]);
+        if let Some(graph) = graph {
+            let rows = graph.search(query, size, &allowed)?;
+            if rows.len() >= size.min(ids.len()) {
+                return Ok(exact::best_of(&self.base, query, rows, size));
             }
         }
-        let allowed = (0..self.ids.len()).filter(|row| !skip(self.ids[*row]));
-        Ok(exact::best_of(self, query, allowed, size))
+        let rows = (0..ids.len()).filter(|row| allowed(*row));
+        Ok(exact::best_of(&self.base, query, rows, size))
     }
 
     fn check_query(&self, query: &[f32]) -> Result<(), VectorError> {
@@ -118,31 +145,44 @@ impl VectorIndex {
         Ok(())
     }
 
-    /// The vector of an item.
+    /// The vector of an item, also of one that is withdrawn: it still says what a user who dealt
+    /// with it likes.
     pub fn get(&self, item: ItemId) -> Option<ArrayView1<'_, f32>> {
-        self.rows.get(&item).map(|row| self.vectors.row(*row))
+        let placed = self.overlay.get(item).map(ArrayView1::from);
+        placed.or_else(|| self.base.rows.get(&item).map(|row| self.base.vectors.row(*row)))
     }
 
-    /// The indexed items, in the order of the vectors.
+    /// True where the item was indexed when this was built.
+    pub fn was_built_with(&self, item: ItemId) -> bool {
+        self.base.rows.contains_key(&item)
+    }
+
+    /// The items indexed when this was built, in the order of the vectors.
     pub fn ids(&self) -> &[ItemId] {
-        &self.ids
+        &self.base.ids
     }
 
+    /// Items indexed when this was built.
     pub fn len(&self) -> usize {
-        self.ids.len()
+        self.base.ids.len()
     }
 
     pub fn is_empty(&self) -> bool {
-        self.ids.is_empty()
+        self.base.ids.is_empty()
+    }
+
+    /// Items that got a vector since this was built.
+    pub fn placed(&self) -> usize {
+        self.overlay.placed()
     }
 
     pub fn dimensions(&self) -> usize {
-        self.vectors.ncols()
+        self.base.vectors.ncols()
     }
 
     /// True where searches are exact.
     pub fn is_exact(&self) -> bool {
-        self.graph.is_none()
+        self.base.graph.is_none()
     }
 }
 

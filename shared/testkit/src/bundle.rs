@@ -2,10 +2,10 @@ use std::collections::BTreeMap;
 
 use ndarray::{Array2, ArrayD, array};
 use tributary_bundle::{Draft, Golden, ManifestParts, Store, Tensor};
-use tributary_domain::{Action, Behaviour, BundleId, ItemId, Timestamp, UserContext, UserId};
+use tributary_domain::{Action, Behaviour, BundleId, Item, ItemId, Timestamp, UserContext, UserId};
 use tributary_features::{
     Encoder, Record, Specification,
-    ranking::{UserRecord, UserView},
+    ranking::{ItemRecord, UserRecord, UserView},
 };
 use tributary_retrieval::vector::ItemVectors;
 
@@ -81,6 +81,25 @@ impl TinyBundle {
         self.with(file, table.to_bytes())
     }
 
+    /// Adds an item tower: items of the genres "a", "b" and "c" lie one way, those of "d", "e" and
+    /// "f" the other, and those of several in the mean direction.
+    #[must_use]
+    pub fn with_item_tower(self, name: &str) -> Self {
+        let answer = array![[DIAGONAL, DIAGONAL]].into_dyn();
+        // The network of the user tower serves: it adds up rows of one table, whatever they stand for.
+        self.with(&format!("features/{name}.json"), genre_encoder().to_json())
+            .with(&format!("models/{name}.onnx"), USER_TOWER)
+            .with(&format!("golden/{name}.safetensors"), golden("vector", answer))
+    }
+
+    /// Adds or replaces the catalogue that the bundle was trained with.
+    #[must_use]
+    pub fn with_items(self, items: &[Item]) -> Self {
+        let line = |item| serde_json::to_string(item).expect("an item is plain data");
+        let lines: Vec<String> = items.iter().map(line).collect();
+        self.with("items.jsonl", lines.join("\n"))
+    }
+
     /// Leaves a file out.
     #[must_use]
     pub fn without(mut self, file: &str) -> Self {
@@ -102,6 +121,35 @@ impl TinyBundle {
         }
         draft.finish(ManifestParts::default()).expect("a sound draft")
     }
+}
+
+/// An item of one genre.
+pub fn of_genre(id: u64, genre: &str) -> Item {
+    Item { genres: vec![genre.to_owned()], ..Item::bare(ItemId(id)) }
+}
+
+/// Genres "a" to "f" get the rows 2 to 7.
+fn genre_encoder() -> Encoder {
+    let specification = Specification::from_toml(
+        r#"
+        [[feature]]
+        name = "history"
+        field = "item.genres"
+        kind = "multi-hot"
+        maximum = 6
+        length = 4
+        table = "genre"
+        dimension = 2
+        "#,
+    );
+    let genres = ["a", "b", "c", "d", "e", "f"];
+    let items: Vec<Item> = (1..=genres.len())
+        .flat_map(|last| genres[..last].iter().map(|genre| of_genre(1, genre)))
+        .collect();
+    let records: Vec<ItemRecord<'_>> = items.iter().map(ItemRecord).collect();
+    let records = records.iter().map(|record| record as &dyn Record);
+    Encoder::fit(&specification.expect("a sound specification"), records)
+        .expect("features that can be fitted")
 }
 
 /// Items 1 to 6 get the rows 2 to 7: vocabularies are ordered by frequency.

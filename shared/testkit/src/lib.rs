@@ -13,7 +13,7 @@ mod redis;
 mod serve;
 mod wait;
 
-pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, six_vectors};
+pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, of_genre, six_vectors};
 pub use feature::FakeFeature;
 pub use folder::TestFolder;
 pub use ports::{free_port, free_ports};

@@ -5,18 +5,18 @@ use tributary_features::FeatureError;
 use tributary_inference::InferenceError;
 use tributary_mesh::{Classify, Kind};
 
-/// Why a bundle holds no tower of use, or a user has no vector.
+/// Why a bundle holds no tower of use, or a user or an item has no vector.
 #[derive(Debug, thiserror::Error)]
 pub enum TowerError {
-    #[error("the files of the user tower cannot be read")]
+    #[error("the files of the tower cannot be read")]
     Bundle(#[from] BundleError),
-    #[error("the file of the user tower's encoder is not text")]
+    #[error("the file of the tower's encoder is not text")]
     NotText(#[source] FromUtf8Error),
-    #[error("the user tower's encoder is broken")]
+    #[error("the tower's encoder is broken")]
     Encoder(#[from] FeatureError),
-    #[error("the user tower does not work")]
+    #[error("the tower does not work")]
     Model(#[from] InferenceError),
-    #[error("the user tower gives no output {output:?} with vectors of {dimensions} numbers")]
+    #[error("the tower gives no output {output:?} with vectors of {dimensions} numbers")]
     NoVectors { output: &'static str, dimensions: usize },
 }
 

@@ -2,7 +2,7 @@
 
 use tributary_domain::Scored;
 
-use super::VectorIndex;
+use super::Base;
 use crate::top::top;
 
 /// Numbers a loop works on at once; the compiler turns them into vector registers.
@@ -10,7 +10,7 @@ const LANES: usize = 16;
 
 /// The best `size` of the given rows.
 pub(super) fn best_of(
-    index: &VectorIndex,
+    index: &Base,
     query: &[f32],
     rows: impl IntoIterator<Item = usize>,
     size: usize,
@@ -24,7 +24,7 @@ pub(super) fn best_of(
     top(scored.collect(), size)
 }
 
-fn dot(left: &[f32], right: &[f32]) -> f32 {
+pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
     let (left, left_rest) = left.as_chunks::<LANES>();
     let (right, right_rest) = right.as_chunks::<LANES>();
     let mut sums = [0.0_f32; LANES];
