@@ -27,6 +27,7 @@ pub struct Config {
     pub deadline: DeadlineConfig,
     pub page_token: PageTokenConfig,
     pub fallback: FallbackConfig,
+    pub exploration: ExplorationConfig,
     pub impressions: ImpressionsConfig,
     /// By scene; a scene that is not named has no rules of its own.
     pub scenes: BTreeMap<String, SceneConfig>,
@@ -189,6 +190,44 @@ impl Default for FallbackConfig {
     }
 }
 
+/// Places that are reserved for new items.
+#[derive(Debug, Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ExplorationConfig {
+    pub enabled: bool,
+    /// The channel that knows the cold items; no places are reserved where no channel has that
+    /// name, or a request does not ask it.
+    pub channel: String,
+    /// Most reserved places on one page, 1 to 100.
+    pub slots: usize,
+    /// The first reserved place, from 1, counted over all pages.
+    pub first: usize,
+    /// The distance from one reserved place to the next, at least 1.
+    pub every: usize,
+    /// An item that was shown this often is cold no more, 1 to 1,000,000.
+    pub until_impressions: u64,
+    /// An item that came into the catalogue longer ago is cold no more.
+    #[serde(with = "humantime_serde")]
+    pub max_age: Duration,
+    /// Cold items asked for, 1 to 500: the filters and the user's taste choose among them.
+    pub candidates: usize,
+}
+
+impl Default for ExplorationConfig {
+    fn default() -> Self {
+        Self {
+            enabled: true,
+            channel: "trending".to_owned(),
+            slots: 2,
+            first: 6,
+            every: 10,
+            until_impressions: 100,
+            max_age: Duration::from_hours(14 * 24),
+            candidates: 50,
+        }
+    }
+}
+
 /// The queue of what was shown.
 #[derive(Debug, Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -232,6 +271,7 @@ impl Default for Config {
             deadline: DeadlineConfig::default(),
             page_token: PageTokenConfig::default(),
             fallback: FallbackConfig::default(),
+            exploration: ExplorationConfig::default(),
             impressions: ImpressionsConfig::default(),
             scenes: BTreeMap::new(),
             unknown_age: 0,
@@ -260,6 +300,12 @@ impl Config {
 
     pub fn is_fallback(&self, channel: &ChannelConfig) -> bool {
         channel.name == self.fallback.channel
+    }
+
+    /// The place of the channel that knows the cold items; `None` where none are shown.
+    pub fn exploration_channel(&self) -> Option<usize> {
+        let ExplorationConfig { enabled, channel: name, .. } = &self.exploration;
+        self.channel.iter().position(|channel| *enabled && channel.name == *name)
     }
 
     /// The place of the channel that the fallback list comes from.
@@ -296,7 +342,9 @@ mod tests {
             ["two-tower", "multi-interest", "graph", "collaborative", "search", "trending"]
         );
         let fresh: Vec<_> = config.channel.iter().map(|channel| channel.fresh).collect();
-        assert_eq!(fresh, [false, false, false, false, true, true]);
+        assert_eq!(fresh, [true, true, true, false, true, true]);
+        assert_eq!(config.exploration, ExplorationConfig::default());
+        assert!(config.exploration_channel().is_some());
         assert!(config.fallback_channel().is_some());
         assert!(config.stages() < config.deadline.default);
     }

@@ -3,18 +3,19 @@
 use std::{sync::Mutex, time::Duration};
 
 use tonic::Status;
-use tributary_domain::{Event, Item, ItemChange, ItemId, UserContext, UserId};
+use tributary_domain::{Item, ItemChange, ItemId, ServedEvent, Timestamp, UserContext, UserId};
 use tributary_feed::{FollowState, ItemSink};
 use tributary_mesh::{CallError, Deadline};
 
 use crate::{
     catalogue::{Catalogue, View},
     config::{ChannelConfig, Config},
+    exploration::Plan,
     recall::fallback::Fallback,
     request::{Asked, Request},
     upstreams::{
-        Decision, RankAnswer, RankQuery, RecallAnswer, RecallQuery, Recorded, RerankAnswer,
-        RerankQuery, Upstreams,
+        ColdQuery, Decision, RankAnswer, RankQuery, RecallAnswer, RecallQuery, Recorded,
+        RerankAnswer, RerankQuery, Upstreams,
     },
 };
 
@@ -65,7 +66,7 @@ pub(crate) struct Fake {
     pub(crate) rerank: (Act, fn(&RerankQuery) -> RerankAnswer),
     pub(crate) record: Mutex<Act>,
     /// Effects of the calls, in their order. Held for a push or a copy only.
-    pub(crate) recorded: Mutex<Vec<Event>>,
+    pub(crate) recorded: Mutex<Vec<ServedEvent>>,
     pub(crate) evidence: Mutex<Vec<Columns>>,
 }
 
@@ -121,6 +122,9 @@ impl Upstreams for Fake {
         let mut answer = answer.clone();
         cut(&mut answer.item_ids, query);
         cut(&mut answer.scores, query);
+        let cold = query.cold.map_or(0, |cold| cold.limit);
+        answer.cold_ids.truncate(cold);
+        answer.cold_impressions.truncate(cold);
         act.perform(["recall-personal", "recall-trending"][channel], answer).await
     }
 
@@ -138,7 +142,7 @@ impl Upstreams for Fake {
         act.perform("rerank", answer(&query)).await
     }
 
-    async fn record(&self, events: Vec<Event>, _: Deadline) -> Result<Recorded, CallError> {
+    async fn record(&self, events: Vec<ServedEvent>, _: Deadline) -> Result<Recorded, CallError> {
         let act = *self.record.lock().unwrap();
         let recorded = u32::try_from(events.len()).unwrap();
         act.perform("feature", ()).await?;
@@ -179,12 +183,19 @@ pub(crate) fn request(size: usize) -> Request {
         size,
         served: Vec::new(),
         asked: [PERSONAL, TRENDING].map(|channel| Asked { channel, weight: 1 }).into(),
+        exploration: None,
         theta: None,
         skip_ranking: false,
         skip_rerank: false,
         skip_impressions: false,
         explain: false,
     }
+}
+
+/// Places of a page, from 0, that are reserved for what trending says is cold.
+pub(crate) fn reserved(places: impl IntoIterator<Item = usize>) -> Plan {
+    let query = ColdQuery { limit: 50, until_impressions: 100, created_after: Timestamp(1) };
+    Plan { channel: TRENDING, query, places: places.into_iter().collect() }
 }
 
 /// A complete catalogue of the items, and of those deleted.

@@ -93,7 +93,9 @@ impl<'a> Scope<'a> {
     /// True where a channel found the candidate that follows the item log.
     fn is_fresh(&self, candidate: usize) -> bool {
         let mut findings = self.pool.findings(candidate).iter();
-        findings.any(|finding| self.channels[finding.channel].fresh)
+        // Cold items come from a channel that lives from the log.
+        self.pool.cold(candidate).is_some()
+            || findings.any(|finding| self.channels[finding.channel].fresh)
     }
 
     /// Splits by id.

@@ -7,7 +7,7 @@ use std::{
 };
 
 use tonic::{Request, Response, Status};
-use tributary_domain::Timestamp;
+use tributary_domain::{ServedEvent, Timestamp};
 use tributary_feed::Follower;
 use tributary_mesh::Deadline;
 use tributary_proto::gateway::v1::{
@@ -19,7 +19,10 @@ use crate::{
     answer,
     catalogue::{Catalogue, View},
     config::Config,
-    effects::impressions::{Impressions, Shown},
+    effects::{
+        impressions::{Impressions, Shown},
+        served,
+    },
     error::GatewayError,
     metrics::{self, Metrics},
     outcome::{Outcome, StageReport},
@@ -80,25 +83,23 @@ impl<U: Upstreams> Gateway<U> {
         if outcome.slate.is_empty() && request.served.is_empty() {
             metrics::empty_answer();
         }
-        self.show(request, &outcome, now);
+        let request_id = request_id();
+        self.show(request, &outcome, &request_id, now);
         RecommendResponse {
             items,
             page_token,
             explanation: request.explain.then(|| encode::explanation(&outcome, &self.config)),
             bundle_ids: std::mem::take(&mut outcome.bundles).into_iter().collect(),
             degraded: outcome.degraded.into_iter().map(encode::degradation).collect(),
-            request_id: request_id(),
+            request_id,
         }
     }
 
     /// Queues the impressions of the answer.
-    fn show(&self, request: &request::Request, outcome: &Outcome, time: Timestamp) {
+    fn show(&self, request: &request::Request, outcome: &Outcome, id: &str, time: Timestamp) {
         if !request.skip_impressions && !outcome.slate.is_empty() {
-            self.impressions.offer(Shown {
-                user: request.user,
-                items: outcome.items().collect(),
-                time,
-            });
+            let items = served::contexts(outcome, &self.config, request, id);
+            self.impressions.offer(Shown { user: request.user, items, time });
         }
     }
 }
@@ -136,6 +137,7 @@ impl<U: Upstreams> GatewayService for Gateway<U> {
         let time = self.config.deadline.events;
         let deadline = Deadline::of(request.metadata(), MAXIMUM_DEADLINE, time);
         let events = decode::events(request.into_inner()).map_err(GatewayError::from)?;
+        let events = events.into_iter().map(ServedEvent::from).collect();
         let call = self.upstreams.record(events, deadline);
         let recorded = call.await.map_err(GatewayError::from)?;
         Ok(Response::new(RecordEventsResponse {
@@ -150,7 +152,7 @@ impl<U: Upstreams> GatewayService for Gateway<U> {
     ) -> Result<Response<ExplainResponse>, Status> {
         let time = self.config.deadline.default;
         let deadline = Deadline::of(request.metadata(), MAXIMUM_DEADLINE, time);
-        let decoded = decode::explain(request.into_inner(), &self.config);
+        let decoded = decode::explain(request.into_inner(), &self.config, Timestamp::now());
         let (request, items) = decoded.map_err(GatewayError::from)?;
         let outcome = self.run(&request, &self.view(), deadline).await;
         Ok(Response::new(ExplainResponse {

@@ -2,7 +2,7 @@
 //! and never fails for one of them.
 //!
 //! Folders are the stages of a request: [`context`], [`recall`], [`merge`], [`filters`],
-//! [`ranking`], [`rerank`], [`answer`], [`effects`]. [`pipeline`] runs them and does no I/O of its
+//! [`exploration`], [`ranking`], [`rerank`], [`answer`], [`effects`]. [`pipeline`] runs them and does no I/O of its
 //! own.
 
 use std::{sync::Arc, time::Duration};
@@ -22,6 +22,7 @@ pub mod degradation;
 pub mod effects;
 pub mod error;
 pub mod explain;
+pub mod exploration;
 #[cfg(test)]
 mod fakes;
 pub mod filters;

@@ -1,6 +1,9 @@
 //! Third stage: the channels' lists become one, by turns.
 
-use std::{collections::HashMap, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    sync::Arc,
+};
 
 use tributary_domain::{Item, ItemId, Scored, UserContext};
 use tributary_slate::merge::{ChannelList, Merged, merge};
@@ -14,6 +17,9 @@ pub struct Pool {
     merged: Vec<Merged>,
     /// What the catalogue holds of each candidate.
     items: Vec<Option<Arc<Item>>>,
+    /// The cold items among the candidates: their places in the channel's order, and how often they
+    /// were shown.
+    cold: HashMap<ItemId, (usize, u64)>,
 }
 
 impl Pool {
@@ -29,8 +35,14 @@ impl Pool {
             finding.channel = answer.channel;
             finding.position = finding.position.saturating_add(answer.offset);
         }
+        let cold: HashMap<ItemId, (usize, u64)> = answers
+            .iter()
+            .flat_map(|answer| answer.cold.iter().enumerate())
+            .map(|(place, cold)| (cold.item, (place, cold.impressions)))
+            .collect();
+        append_cold(&mut merged, answers);
         let items = merged.iter().map(|merged| view.get(merged.item).cloned()).collect();
-        Self { merged, items }
+        Self { merged, items, cold }
     }
 
     pub fn len(&self) -> usize {
@@ -53,6 +65,12 @@ impl Pool {
     /// Who found the candidate; `channel` is the channel's place in the configuration.
     pub fn findings(&self, candidate: usize) -> &[tributary_slate::merge::Finding] {
         &self.merged[candidate].findings
+    }
+
+    /// Where the candidate is a cold item: its place in the channel's order, and how often it was
+    /// shown.
+    pub fn cold(&self, candidate: usize) -> Option<(usize, u64)> {
+        self.cold.get(&self.id(candidate)).copied()
     }
 
     /// The candidate with that id.
@@ -99,6 +117,14 @@ impl Quotas<'_> {
     fn counting(&self, answer: &ChannelAnswer) -> Vec<Scored> {
         answer.items.iter().filter(|scored| self.counts(scored.item)).copied().collect()
     }
+}
+
+/// Cold items that no channel has in its list come last, found by none.
+fn append_cold(merged: &mut Vec<Merged>, answers: &[ChannelAnswer]) {
+    let mut known: HashSet<ItemId> = merged.iter().map(|merged| merged.item).collect();
+    let cold = answers.iter().flat_map(|answer| &answer.cold);
+    let unknown = cold.filter(|cold| known.insert(cold.item));
+    merged.extend(unknown.map(|cold| Merged { item: cold.item, findings: Vec::new() }));
 }
 
 fn unbounded(answer: &ChannelAnswer) -> ChannelList<'_> {

@@ -72,7 +72,9 @@ impl Outcome {
     /// True where a further page may hold something: candidates are left over, or a channel was
     /// not exhausted.
     pub fn may_have_more(&self) -> bool {
-        let left_over = self.kept.len() > self.slate.len() || !self.cut.is_empty();
+        let proposed = |candidate: &usize| !self.pool.findings(*candidate).is_empty();
+        // Cold items for which there was no place are no list of their own.
+        let left_over = self.kept.len() > self.slate.len() || self.cut.iter().any(proposed);
         let more = |answer: &ChannelAnswer| answer.full || !answer.answered();
         !self.slate.is_empty() && (left_over || self.answers.iter().any(more))
     }

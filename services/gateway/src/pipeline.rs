@@ -7,12 +7,14 @@ use std::{collections::BTreeMap, time::Instant};
 
 use tributary_domain::UserContext;
 use tributary_mesh::Deadline;
+use tributary_slate::merge::Finding;
 
 use crate::{
     catalogue::View,
     config::{Config, SceneConfig},
     context,
     degradation::{Degradation, Reason},
+    exploration::{self, Taste},
     filters::{self, Facts, Removed, Scope},
     merge::{Pool, Quotas},
     outcome::Outcome,
@@ -26,6 +28,9 @@ use crate::{
 mod way;
 
 use way::Way;
+
+/// Most candidates that the contract lets ranking be asked for.
+const MAXIMUM_RANKED: usize = 2_000;
 
 /// What a request works with.
 pub struct Pipeline<'a, U> {
@@ -44,12 +49,12 @@ impl<U: Upstreams> Pipeline<'_, U> {
         let answers = self.recall(&mut way, request, &context).await;
         let proposals = Proposals { answers, fallback: false };
         let mut found = self.select(&mut way, request, &context, proposals);
-        if found.kept.is_empty() && self.may_fall_back(request, &found) {
+        if found.is_empty() && self.may_fall_back(request, &found) {
             found = self.fall_back(&mut way, request, &context, found);
         }
         self.blame_unknown(&mut way, &found);
         let ranking = self.rank(&mut way, request, &context, &found).await;
-        let slate = self.rerank(&mut way, request, &found, ranking.as_ref()).await;
+        let slate = self.slate(&mut way, request, &found, ranking.as_ref()).await;
         way.finish(context, found, ranking, slate)
     }
 
@@ -72,7 +77,8 @@ impl<U: Upstreams> Pipeline<'_, U> {
         let start = Instant::now();
         let deadline = way.budget.stage(self.config.slowest_channel());
         let channels = &self.config.channel;
-        let answers = recall::fan_out(self.upstreams, channels, request, context, deadline).await;
+        let answers =
+            recall::fan_out(self.upstreams, self.config, request, context, deadline).await;
         way.upstream += answers.iter().map(|answer| answer.took).max().unwrap_or_default();
         for answer in &answers {
             let channel = &channels[answer.channel];
@@ -111,21 +117,60 @@ impl<U: Upstreams> Pipeline<'_, U> {
             rules: self.scene(request),
             unknown_age: self.config.unknown_age,
         });
-        let (mut kept, removed) = filters::run(&scope);
-        let cut = kept.split_off(kept.len().min(self.config.merge.limit.max(request.size)));
+        let (passed, removed) = filters::run(&scope);
+        let explored = self.explored(request, context, &pool, &passed);
+        let (kept, cut) = self.bound(request, &pool, passed, &explored);
         way.stage("filter", pool.len(), kept.len(), start);
-        Found { answers, pool, removed, kept, cut, fallback }
+        let row = |candidate: &usize| kept.binary_search(candidate);
+        let reserved = explored.iter().filter_map(|candidate| row(candidate).ok()).collect();
+        Found { answers, pool, removed, kept, cut, reserved, fallback }
+    }
+
+    /// The candidates for the page's reserved places, in the order of the places.
+    fn explored(
+        &self,
+        request: &Request,
+        context: &UserContext,
+        pool: &Pool,
+        passed: &[usize],
+    ) -> Vec<usize> {
+        let Some(plan) = &request.exploration else { return Vec::new() };
+        exploration::choose(pool, passed, &Taste::of(context, self.view), plan.places.len())
+    }
+
+    /// What goes to ranking, and what the bound leaves out; both in merged order. A cold item that no
+    /// channel found goes there for a reserved place only.
+    fn bound(
+        &self,
+        request: &Request,
+        pool: &Pool,
+        passed: Vec<usize>,
+        explored: &[usize],
+    ) -> (Vec<usize>, Vec<usize>) {
+        let bound = self.config.merge.limit.max(request.size);
+        let mut open = bound.min(MAXIMUM_RANKED - explored.len());
+        passed.into_iter().partition(|candidate| {
+            if explored.contains(candidate) {
+                return true;
+            }
+            let goes = open > 0 && !pool.findings(*candidate).is_empty();
+            open -= usize::from(goes);
+            goes
+        })
     }
 
     /// An id that the catalogue never held is rubbish of the channels that proposed it; one that an
-    /// incomplete catalogue lacks is nobody's fault.
+    /// incomplete catalogue lacks is nobody's fault, nor is one of a channel that follows the item
+    /// log: it may have heard of the item a moment before.
     fn blame_unknown(&self, way: &mut Way, found: &Found) {
         if !self.view.complete {
             return;
         }
         let mut counts: BTreeMap<usize, usize> = BTreeMap::new();
         for one in found.removed.iter().filter(|one| one.filter == filters::UNKNOWN) {
-            for finding in found.pool.findings(one.candidate) {
+            let findings = found.pool.findings(one.candidate).iter();
+            let stale = |finding: &&Finding| !self.config.channel[finding.channel].fresh;
+            for finding in findings.filter(stale) {
                 *counts.entry(finding.channel).or_default() += 1;
             }
         }
@@ -194,7 +239,24 @@ impl<U: Upstreams> Pipeline<'_, U> {
         ranked.ranking
     }
 
-    /// Without ranking the merged order stands: there are no scores to weigh diversity against.
+    /// The final list: the diverse order of what was ranked, and the new items in the places that
+    /// are reserved for them. The caps of rerank hold among the rest of the list.
+    async fn slate(
+        &self,
+        way: &mut Way,
+        request: &Request,
+        found: &Found,
+        ranking: Option<&Ranking>,
+    ) -> Vec<Placed> {
+        let mut slate = self.rerank(way, request, found, ranking).await;
+        if let Some(plan) = &request.exploration {
+            exploration::put(&mut slate, &found.reserved, &plan.places);
+        }
+        slate
+    }
+
+    /// The places that are not reserved. Without ranking the merged order stands: there are no scores
+    /// to weigh diversity against.
     async fn rerank(
         &self,
         way: &mut Way,
@@ -202,18 +264,21 @@ impl<U: Upstreams> Pipeline<'_, U> {
         found: &Found,
         ranking: Option<&Ranking>,
     ) -> Vec<Placed> {
+        let size = request.size - found.reserved.len();
+        let is_open = |row: &usize| !found.reserved.contains(row);
         let Some(ranking) = ranking else {
-            return rerank::by_order(0..found.kept.len(), request.size);
+            return rerank::by_order((0..found.kept.len()).filter(is_open), size);
         };
-        if request.skip_rerank {
-            return rerank::by_order(ranking.order.iter().copied(), request.size);
+        if request.skip_rerank || size == 0 {
+            return rerank::by_order(ranking.order.iter().copied().filter(is_open), size);
         }
         let start = Instant::now();
         let query = rerank::Query {
             pool: &found.pool,
             candidates: &found.kept,
             ranking,
-            size: request.size,
+            size,
+            reserved: &found.reserved,
             theta: request.theta.or(self.scene(request).theta).or(self.config.slate.theta),
             considered: self.config.slate.candidates,
         };
@@ -249,7 +314,16 @@ struct Found {
     removed: Vec<Removed>,
     kept: Vec<usize>,
     cut: Vec<usize>,
+    /// The rows of `kept` for the reserved places, in their order.
+    reserved: Vec<usize>,
     fallback: bool,
+}
+
+impl Found {
+    /// True where there is nothing for the places that are not reserved.
+    fn is_empty(&self) -> bool {
+        self.kept.len() == self.reserved.len()
+    }
 }
 
 #[cfg(test)]

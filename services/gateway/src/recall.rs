@@ -7,10 +7,10 @@ use tributary_domain::{ItemId, Scored, UserContext};
 use tributary_mesh::Deadline;
 
 use crate::{
-    config::ChannelConfig,
+    config::{ChannelConfig, Config},
     degradation::{Degradation, Reason},
     request::{Asked, Request},
-    upstreams::{RecallAnswer, RecallQuery, Upstreams, timed},
+    upstreams::{ColdQuery, RecallAnswer, RecallQuery, Upstreams, timed},
 };
 
 pub mod fallback;
@@ -29,6 +29,8 @@ pub struct ChannelAnswer {
     pub weight: u32,
     /// Usable candidates, the channel's best first.
     pub items: Vec<Scored>,
+    /// Cold items, in the channel's order.
+    pub cold: Vec<ColdItem>,
     pub cached: bool,
     pub bundle_id: String,
     pub took: Duration,
@@ -39,6 +41,13 @@ pub struct ChannelAnswer {
     pub offset: u32,
 }
 
+/// A cold item, and how often it was shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColdItem {
+    pub item: ItemId,
+    pub impressions: u64,
+}
+
 impl ChannelAnswer {
     /// The gateway's last good list in the place of an answer of `channel`.
     pub fn remembered(channel: usize, list: &[Scored]) -> Self {
@@ -46,6 +55,7 @@ impl ChannelAnswer {
             channel,
             weight: 1,
             items: list.to_vec(),
+            cold: Vec::new(),
             cached: false,
             bundle_id: String::new(),
             took: Duration::ZERO,
@@ -80,18 +90,24 @@ pub fn component(channel: &ChannelConfig) -> String {
 /// Asks the channels of the request. Answers come in the order of the request, whoever was first.
 pub async fn fan_out(
     upstreams: &impl Upstreams,
-    channels: &[ChannelConfig],
+    config: &Config,
     request: &Request,
     context: &UserContext,
     deadline: Deadline,
 ) -> Vec<ChannelAnswer> {
     let calls = request.asked.iter().map(|asked| {
-        let channel = &channels[asked.channel];
+        let channel = &config.channel[asked.channel];
         let Depth { offset, limit } = depth(channel, request);
-        let query = RecallQuery { context, scene: &request.scene, offset, limit };
+        let cold = cold_query(request, asked.channel);
+        let query = RecallQuery { context, scene: &request.scene, offset, limit, cold };
         ask(upstreams, channel, *asked, query, deadline.capped(channel.deadline))
     });
     join_all(calls).await
+}
+
+/// One channel knows the cold items.
+fn cold_query(request: &Request, channel: usize) -> Option<ColdQuery> {
+    request.exploration.as_ref().filter(|plan| plan.channel == channel).map(|plan| plan.query)
 }
 
 /// The part of a channel's list that is asked for.
@@ -122,6 +138,7 @@ async fn ask(
         channel: asked.channel,
         weight: asked.weight,
         items: Vec::new(),
+        cold: Vec::new(),
         cached: false,
         bundle_id: String::new(),
         took: call.took,
@@ -130,20 +147,30 @@ async fn ask(
         offset: query.offset,
     };
     match call.result {
-        Ok(columns) => accept(&mut answer, columns, &component, query.limit),
+        Ok(columns) => accept(&mut answer, columns, &component, &query),
         Err(problem) => answer.problem = Some(problem),
     }
     answer
 }
 
-fn accept(answer: &mut ChannelAnswer, columns: RecallAnswer, component: &str, limit: usize) {
+fn accept(
+    answer: &mut ChannelAnswer,
+    columns: RecallAnswer,
+    component: &str,
+    query: &RecallQuery<'_>,
+) {
+    let limit = query.limit;
     answer.full = columns.item_ids.len() >= limit;
     answer.cached = columns.cached;
     let checked = validation::check(&columns.item_ids, &columns.scores, limit);
     answer.bundle_id = columns.bundle_id;
     answer.items = checked.items;
-    answer.problem =
-        checked.flaws.map(|detail| Degradation::new(component, Reason::InvalidAnswer, detail));
+    let cold_limit = query.cold.map_or(0, |cold| cold.limit);
+    let cold = validation::check_cold(&columns.cold_ids, &columns.cold_impressions, cold_limit);
+    answer.cold = cold.items;
+    let flaws: Vec<String> = checked.flaws.into_iter().chain(cold.flaws).collect();
+    answer.problem = (!flaws.is_empty())
+        .then(|| Degradation::new(component, Reason::InvalidAnswer, flaws.join(", ")));
 }
 
 #[cfg(test)]

@@ -2,6 +2,8 @@
 
 use tributary_domain::{ItemId, UserId};
 
+use crate::exploration;
+
 /// What a caller wants, checked.
 #[derive(Debug, Clone)]
 pub struct Request {
@@ -14,6 +16,8 @@ pub struct Request {
     pub served: Vec<ItemId>,
     /// In the order of the configuration, at least one.
     pub asked: Vec<Asked>,
+    /// The places of the page that are reserved for new items; `None` where there are none.
+    pub exploration: Option<exploration::Plan>,
     /// Diversity; `None` leaves it to the scene, then to rerank.
     pub theta: Option<f32>,
     pub skip_ranking: bool,

@@ -29,6 +29,13 @@ pub struct Placed {
     pub decision: Option<Decision>,
 }
 
+impl Placed {
+    /// True in a place that is reserved for new items.
+    pub fn is_explored(&self) -> bool {
+        self.decision == Some(Decision::Exploration)
+    }
+}
+
 /// What came of asking.
 pub struct Reranked {
     pub slate: Vec<Placed>,
@@ -43,6 +50,8 @@ pub struct Query<'a> {
     pub candidates: &'a [usize],
     pub ranking: &'a Ranking,
     pub size: usize,
+    /// Rows that are put into places of their own.
+    pub reserved: &'a [usize],
     pub theta: Option<f32>,
     /// How many of the ranked list are considered, at least twice the size.
     pub considered: usize,
@@ -53,7 +62,12 @@ impl Query<'_> {
     fn head(&self) -> Vec<usize> {
         let bound = self.considered.max(self.size * 2).min(MAXIMUM_CANDIDATES);
         let finite = |row: &usize| self.ranking.scores[*row].is_finite();
-        self.ranking.order.iter().copied().take_while(finite).take(bound).collect()
+        self.open().take_while(finite).take(bound).collect()
+    }
+
+    /// The rows that compete for the places that are not reserved, best first.
+    fn open(&self) -> impl Iterator<Item = usize> {
+        self.ranking.order.iter().copied().filter(|row| !self.reserved.contains(row))
     }
 
     fn id(&self, row: usize) -> ItemId {
@@ -76,7 +90,7 @@ pub async fn rerank(upstreams: &impl Upstreams, query: Query<'_>, deadline: Dead
         theta: query.theta,
     };
     let call = timed(COMPONENT, deadline, upstreams.rerank(asked, deadline)).await;
-    let ranked = query.ranking.order.iter().copied();
+    let ranked = query.open();
     match call.result {
         Ok(answer) => {
             let bundle_id = answer.bundle_id.clone();

@@ -7,7 +7,7 @@
 use std::{future::Future, time::Duration};
 
 use tokio::time::Instant;
-use tributary_domain::{Event, ItemId, UserContext, UserId};
+use tributary_domain::{ItemId, ServedEvent, Timestamp, UserContext, UserId};
 use tributary_mesh::{CallError, Deadline};
 
 use crate::degradation::{Degradation, Reason};
@@ -44,7 +44,7 @@ pub trait Upstreams: Send + Sync + 'static {
     /// Records all events or none; returns when they are durable.
     fn record(
         &self,
-        events: Vec<Event>,
+        events: Vec<ServedEvent>,
         deadline: Deadline,
     ) -> impl Future<Output = Result<Recorded, CallError>> + Send;
 }
@@ -56,6 +56,17 @@ pub struct RecallQuery<'a> {
     /// Items of the channel's list to leave out, its best first.
     pub offset: u32,
     pub limit: usize,
+    /// Cold items are wanted as well.
+    pub cold: Option<ColdQuery>,
+}
+
+/// Which items are cold, and how many of them are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ColdQuery {
+    pub limit: usize,
+    /// Items that were shown this often are cold no more.
+    pub until_impressions: u64,
+    pub created_after: Timestamp,
 }
 
 /// A channel's list as it came: columns that may differ in length and hold anything.
@@ -66,6 +77,9 @@ pub struct RecallAnswer {
     /// Empty for a channel without a bundle.
     pub bundle_id: String,
     pub cached: bool,
+    pub cold_ids: Vec<u64>,
+    /// How often each of those was shown.
+    pub cold_impressions: Vec<u64>,
 }
 
 #[derive(Debug, Clone)]
@@ -110,13 +124,15 @@ pub struct RerankAnswer {
     pub bundle_id: String,
 }
 
-/// Why rerank put an item where it stands.
+/// Why an item stands where it does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     Score,
     Diversity,
     Cap,
     Fill,
+    /// In a place that is reserved for new items; never rerank's decision.
+    Exploration,
 }
 
 impl Decision {
@@ -126,6 +142,7 @@ impl Decision {
             Self::Diversity => "diversity",
             Self::Cap => "cap",
             Self::Fill => "fill",
+            Self::Exploration => crate::exploration::NAME,
         }
     }
 }

@@ -64,6 +64,19 @@ async fn what_was_shown_is_recorded_unless_asked_not_to() {
     assert!(events.iter().all(|event| event.behaviour.action == Action::Impression));
     let recorded: Vec<u64> = events.iter().map(|event| event.behaviour.item.0).collect();
     assert_eq!(recorded, ids(&shown));
+    let contexts: Vec<_> = feature.served_events().into_iter().map(|one| one.served).collect();
+    for (item, context) in shown.items.iter().zip(contexts) {
+        let context = context.expect("impressions say how they came about");
+        assert_eq!(context.request_id, shown.request_id);
+        assert_eq!((&*context.scene, context.position), ("home", item.position));
+        assert_eq!(context.score, item.score);
+        assert_eq!(context.ranking_bundle.unwrap().as_str(), "b1");
+        assert!(!context.exploration);
+        let found = context.channels.iter().map(|one| one.channel.as_str().to_owned());
+        assert_eq!(found.collect::<Vec<_>>(), item.channels);
+        // Items 70 to 68 are the last of trending's 40.
+        assert_eq!(u64::from(context.channels[0].position), item.item_id - 30);
+    }
 }
 
 #[tokio::test]

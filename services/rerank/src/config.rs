@@ -1,6 +1,7 @@
 use serde::Deserialize;
 use tributary_bundle::StoreConfig;
 use tributary_domain::{FieldError, at};
+use tributary_inference::InferenceConfig;
 use tributary_mesh::ClientConfig;
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 use tributary_slate::Settings;
@@ -18,6 +19,8 @@ pub struct Config {
     pub feature: ClientConfig,
     /// Where item vectors come from; without it items are compared by genres and tags alone.
     pub bundle: Option<StoreConfig>,
+    /// How the vectors of items are computed that are newer than the bundle, or changed since.
+    pub inference: InferenceConfig,
     /// What a request gets that says nothing else.
     pub diversity: Settings,
     /// Share of genres and tags in the similarity of two items, 0 to 1; the rest is their vectors.
@@ -71,6 +74,7 @@ impl Default for Config {
             telemetry: TelemetryConfig::default(),
             feature: ClientConfig::at("http://127.0.0.1:7001"),
             bundle: None,
+            inference: InferenceConfig::default(),
             diversity: Settings::default(),
             label_share: 0.6,
             cap: vec![CapConfig { attribute: Attribute::Creator, maximum: 2, window: 10 }],
@@ -89,6 +93,7 @@ impl Configuration for Config {
     }
 
     fn check(&self) -> Result<(), FieldError> {
+        self.inference.check().map_err(|error| error.inside("inference"))?;
         for (index, cap) in self.cap.iter().enumerate() {
             cap.check().map_err(at("cap", index))?;
         }

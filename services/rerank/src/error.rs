@@ -1,8 +1,9 @@
 use tributary_bundle::BundleError;
 use tributary_domain::FieldError;
 use tributary_mesh::{Classify, ClientError, Kind};
-use tributary_retrieval::TableError;
+use tributary_retrieval::{TableError, vector::VectorError};
 use tributary_runtime::ServeError;
+use tributary_tower::TowerError;
 
 /// Why a request has no order.
 #[derive(Debug, thiserror::Error)]
@@ -32,6 +33,10 @@ pub(crate) enum LoadError {
     Bundle(#[from] BundleError),
     #[error("the item vectors are broken")]
     Vectors(#[from] TableError),
+    #[error("the item vectors cannot be looked up")]
+    Index(#[from] VectorError),
+    #[error("there is no item tower of use")]
+    Tower(#[from] TowerError),
 }
 
 /// Why the process cannot serve.
@@ -39,6 +44,8 @@ pub(crate) enum LoadError {
 pub enum StartError {
     #[error("the address of the feature service is of no use")]
     Feature(#[from] ClientError),
+    #[error("there is nothing to compute the vectors of new items with")]
+    Inference(#[from] TowerError),
     #[error(transparent)]
     Serve(#[from] ServeError),
     #[error("the items of the feature service are no longer followed")]

@@ -1,7 +1,8 @@
 //! Orders a ranked list for diversity, under caps.
 //!
 //! Items are compared by the item tower's vectors of the published bundle and by genres and tags,
-//! which come from the feature service's item log. Either may be missing: without a bundle items
+//! which come from the feature service's item log; an item that is newer than the bundle, or changed
+//! since, is placed by the bundle's item tower. Either may be missing: without a bundle items
 //! are compared by their labels, and an item of which nothing is known counts as different from
 //! all others.
 
@@ -14,10 +15,12 @@ mod vectors;
 
 use tokio_util::sync::CancellationToken;
 use tributary_bundle::Served;
-use tributary_feed::{Catalog, follow_items};
+use tributary_feed::follow_items;
+use tributary_fresh::Items;
 use tributary_mesh::Client;
 use tributary_proto::rerank::v1::rerank_service_server::RerankServiceServer;
 use tributary_runtime::{Health, Listeners, Server};
+use tributary_tower::Loader;
 
 pub use crate::{
     config::{Attribute, CapConfig, Config},
@@ -29,19 +32,19 @@ use crate::{rerank::Reranker, vectors::Vectors};
 /// there, and both are taken up when they come.
 ///
 /// # Errors
-/// Where an address is none, the server breaks, or the items can no longer be followed.
+/// Where an address is none, bundles are served and there is no ONNX Runtime, the server breaks, or
+/// the items can no longer be followed.
 pub async fn start(
     config: Config,
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> Result<(), StartError> {
     metrics::describe();
-    let catalog = Catalog::new();
+    let items = Items::new();
     let feature = Client::new("feature", &config.feature)?;
-    let items = follow_items(feature, catalog.sink(), shutdown.clone());
-    let served =
-        config.bundle.clone().map(|store| Served::start(store, Vectors::load, shutdown.clone()));
-    let reranker = Reranker::new(served.clone(), catalog, &config);
+    let following = follow_items(feature, items.sink(), shutdown.clone());
+    let served = serve_bundles(&config, &items, &shutdown)?;
+    let reranker = Reranker::new(served.clone(), items.catalog().clone(), &config);
     let service = RerankServiceServer::new(grpc::Service::new(reranker, &config));
     let server = Server::new(&config.server, listeners, shutdown).add(service);
     let health = server.health();
@@ -49,8 +52,19 @@ pub async fn start(
     tokio::select! {
         served = server.run() => Ok(served?),
         () = report(served, &health) => Ok(()),
-        () = items.ended() => Err(StartError::Unfollowed),
+        () = following.ended() => Err(StartError::Unfollowed),
     }
+}
+
+fn serve_bundles(
+    config: &Config,
+    items: &Items,
+    shutdown: &CancellationToken,
+) -> Result<Option<Served<Vectors>>, StartError> {
+    let Some(store) = config.bundle.clone() else { return Ok(None) };
+    let (loader, items) = (Loader::new(config.inference.clone())?, items.clone());
+    let load = move |bundle: &_| Vectors::load(bundle, &loader, &items);
+    Ok(Some(Served::start(store, load, shutdown.clone())))
 }
 
 /// Tells health of the bundle, now and after every swap. Never ends.

@@ -3,16 +3,17 @@
 use std::{sync::Arc, time::Instant};
 
 use tokio::sync::Semaphore;
-use tributary_bundle::{Loaded, Served};
+use tributary_bundle::Served;
 use tributary_domain::{BundleId, Item, ItemId};
 use tributary_feed::Catalog;
+use tributary_retrieval::vector::VectorIndex;
 use tributary_slate::{Cap, Labels, Pick, Request, Settings, Traits, rerank, similarity};
 
 use crate::{
     RerankError,
     config::{Attribute, CapConfig, Config},
     metrics::{self, Counts},
-    vectors::Vectors,
+    vectors::{self, Vectors},
 };
 
 /// A request with its defaults filled in.
@@ -59,9 +60,10 @@ impl Reranker {
         let snapshot = self.catalog.snapshot();
         let label_share = self.label_share;
         let compute = move || {
-            let slate = order(&query, vectors.as_deref(), |item| snapshot.get(item), label_share);
+            let index = vectors.as_ref().map(|loaded| loaded.value.snapshot());
+            let picks = order(&query, index.as_deref(), |item| snapshot.get(item), label_share);
             drop(permit);
-            slate
+            Slate { picks, bundle: vectors.map(|loaded| loaded.bundle_id.clone()) }
         };
         tokio::task::spawn_blocking(compute).await.map_err(RerankError::CutOff)
     }
@@ -69,10 +71,10 @@ impl Reranker {
 
 fn order<'a>(
     query: &Query,
-    vectors: Option<&Loaded<Vectors>>,
+    index: Option<&VectorIndex>,
     attributes: impl Fn(ItemId) -> Option<&'a Arc<Item>>,
     label_share: f32,
-) -> Slate {
+) -> Vec<Pick> {
     let start = Instant::now();
     let items: Vec<Option<&Item>> =
         query.items.iter().map(|item| attributes(*item).map(Arc::as_ref)).collect();
@@ -81,7 +83,7 @@ fn order<'a>(
         .iter()
         .zip(&items)
         .map(|(id, item)| Traits {
-            vector: vectors.and_then(|loaded| loaded.value.get(*id)),
+            vector: index.and_then(|index| vectors::get(index, *id)),
             genres: item.map_or(&[], |item| &item.genres),
             tags: item.map_or(&[], |item| &item.tags),
         })
@@ -97,7 +99,7 @@ fn order<'a>(
         caps: &caps,
     });
     metrics::computed(counts(&traits, &items), start.elapsed());
-    Slate { picks, bundle: vectors.map(|loaded| loaded.bundle_id.clone()) }
+    picks
 }
 
 fn counts(traits: &[Traits<'_>], items: &[Option<&Item>]) -> Counts {

@@ -18,7 +18,10 @@ use tributary_proto::rerank::v1::{
 use tributary_rerank::{CapConfig, Config, StartError, start};
 use tributary_retrieval::vector::ItemVectors;
 use tributary_runtime::Listeners;
-use tributary_testkit::{FakeFeature, FakeServer, TestFolder, channel, is_serving, wait_until};
+use tributary_testkit::{
+    FakeFeature, FakeServer, TestFolder, TinyBundle, channel, is_serving, of_genre, six_vectors,
+    wait_until,
+};
 
 const WAIT: Duration = Duration::from_secs(20);
 
@@ -199,6 +202,32 @@ async fn takes_up_bundles_and_refuses_broken_ones() {
     assert!(![&first, &second].contains(&&refused));
     fs::remove_dir_all(folder.join("bundles")).unwrap();
     assert_eq!(answers().await.item_ids, [1, 3, 4, 2]);
+    rerank.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_item_newer_than_the_bundle_has_a_place_among_the_others() {
+    const FILE: &str = "tables/item_vectors.safetensors";
+    let folder = TestFolder::new("rerank");
+    let (fake, store) = (FakeFeature::new(), Store::at(folder.path()));
+    let feature = fake.start();
+    let bundle = TinyBundle::two_tower()
+        .with_vectors(FILE, [1, 2, 3, 4, 5, 6], six_vectors())
+        .with_item_tower("item_tower");
+    store.publish(&bundle.write(&store)).unwrap();
+    let poll = Duration::from_millis(10);
+    let bundle = Some(StoreConfig { store: folder.path().to_owned(), poll });
+    // By their vectors alone, so that the labels say nothing.
+    let config = Config { bundle, label_share: 0.0, ..config(&feature) };
+    let rerank = Rerank::start(config).await;
+    // Item 1 lies one way, 4 the other; nothing is known of 7, which differs from all.
+    let asked = request(&[1, 7, 4], 0.9);
+    wait_until(async || !rerank.ask(&asked).await.unwrap().bundle_id.is_empty(), WAIT).await;
+    assert_eq!(rerank.order(&asked).await, [1, 7, 4]);
+    fake.upsert([of_genre(7, "a")]);
+    rerank.wait_for(&asked, &[1, 4, 7]).await;
+    fake.upsert([of_genre(7, "f")]);
+    rerank.wait_for(&asked, &[1, 7, 4]).await;
     rerank.stop().await;
 }
 

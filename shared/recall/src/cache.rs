@@ -1,5 +1,8 @@
 use std::{
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::{Duration, Instant},
 };
 
@@ -54,7 +57,7 @@ impl CacheConfig {
 /// What a caller wants of a batch.
 #[derive(Debug, Clone)]
 pub(crate) struct Wanted {
-    pub(crate) context: UserContext,
+    pub(crate) context: Arc<UserContext>,
     pub(crate) scene: String,
     pub(crate) offset: usize,
     pub(crate) limit: usize,
@@ -72,11 +75,35 @@ struct Key {
     depth: usize,
 }
 
+/// The lists that a channel keeps of users. Clones share them: its service fills them, and what
+/// the channel follows empties them.
+#[derive(Clone)]
+pub struct Lists(Arc<BatchCache>);
+
+impl Lists {
+    /// Nothing yet. `channel` labels the metrics.
+    pub fn new(channel: &str, config: &CacheConfig) -> Self {
+        Self(Arc::new(BatchCache::new(channel, config)))
+    }
+
+    /// Forgets all lists, those that are being computed too: when this returns, nothing is kept that
+    /// was made for a user before.
+    pub async fn forget(&self) {
+        self.0.forget().await;
+    }
+
+    pub(crate) fn cache(&self) -> &BatchCache {
+        &self.0
+    }
+}
+
 /// The batches of one channel. Concurrent callers of one key wait for one computation; a failed one
 /// is returned to all of them and not kept.
 pub(crate) struct BatchCache {
     batches: Cache<Key, Arc<Batch>>,
     batch: usize,
+    /// How many times everything was forgotten.
+    forgotten: AtomicU64,
     metrics: CacheMetrics,
     dropped: Dropped,
 }
@@ -89,7 +116,17 @@ impl BatchCache {
             .time_to_live(config.time_to_live)
             .build();
         let metrics = CacheMetrics::of(channel);
-        Self { batches, batch: config.batch, metrics, dropped: Dropped::of(channel) }
+        let (dropped, forgotten) = (Dropped::of(channel), AtomicU64::new(0));
+        Self { batches, batch: config.batch, forgotten, metrics, dropped }
+    }
+
+    async fn forget(&self) {
+        // Raised before: a batch that is entered later sees that it is none to be kept.
+        self.forgotten.fetch_add(1, Ordering::SeqCst);
+        self.batches.invalidate_all();
+        // What is invalid is not given out, but held until the cache tidies up.
+        self.batches.run_pending_tasks().await;
+        self.metrics.holds(self.batches.entry_count());
     }
 
     /// The page wanted, and whether its batch was there or being made already. A first page is
@@ -109,7 +146,7 @@ impl BatchCache {
             depth: (offset + limit).div_ceil(self.batch),
         };
         let size = key.depth * self.batch;
-        let mut query = Query { context: Arc::new(context), scene, size };
+        let mut query = Query { context, scene, size };
         loop {
             let (batch, cached) = self.batch(channel, key.clone(), &query).await?;
             let page = batch.page(offset, limit, &query.context);
@@ -132,12 +169,19 @@ impl BatchCache {
             self.metrics.hit();
             return Ok((batch, true));
         }
-        let entry = self.batches.entry(key).or_try_insert_with(self.fill(channel, query)).await?;
+        let begun = self.forgotten.load(Ordering::SeqCst);
+        let filled = self.batches.entry(key.clone()).or_try_insert_with(self.fill(channel, query));
+        let entry = filled.await?;
+        if self.forgotten.load(Ordering::SeqCst) != begun {
+            // Computed for a user who may be deleted since.
+            self.batches.invalidate(&key).await;
+        }
         let cached = !entry.is_fresh();
         if cached {
             self.metrics.hit();
         } else {
-            self.metrics.miss(self.batches.entry_count());
+            self.metrics.miss();
+            self.metrics.holds(self.batches.entry_count());
         }
         Ok((entry.into_value(), cached))
     }
@@ -167,7 +211,7 @@ fn weight(batch: &Batch) -> u32 {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+    use std::sync::atomic::AtomicUsize;
 
     use futures::future::join_all;
     use tributary_domain::{ItemId, Scored};
@@ -216,7 +260,7 @@ mod tests {
 
     fn wanted(version: u64, offset: usize, limit: usize) -> Wanted {
         let context = UserContext { version, ..UserContext::cold(UserId(1)) };
-        Wanted { context, scene: String::new(), offset, limit }
+        Wanted { context: Arc::new(context), scene: String::new(), offset, limit }
     }
 
     fn ids(page: &Page) -> Vec<u64> {
@@ -250,7 +294,7 @@ mod tests {
     async fn a_new_version_revision_user_or_scene_is_computed_anew() {
         let (cache, channel) = (cache(10), Counting::of(30));
         let mut other_user = wanted(1, 0, 5);
-        other_user.context.user = UserId(2);
+        Arc::make_mut(&mut other_user.context).user = UserId(2);
         let other_scene = Wanted { scene: "home".into(), ..wanted(1, 0, 5) };
         for (index, request) in
             [wanted(1, 0, 5), wanted(2, 0, 5), other_user, other_scene].into_iter().enumerate()
@@ -281,15 +325,39 @@ mod tests {
         let (cache, channel) = (cache(500), Counting::of(1_200));
         for (seen, calls) in [(0, 1), (300, 1), (400, 2), (800, 2), (1_000, 3)] {
             let mut request = wanted(1, 0, 200);
-            request.context.seen = (1..=seen).map(ItemId).collect();
+            Arc::make_mut(&mut request.context).seen = (1..=seen).map(ItemId).collect();
             let (page, _) = cache.page(&channel, request).await.unwrap();
             assert_eq!(ids(&page), (seen + 1..=seen + 200).collect::<Vec<u64>>());
             assert_eq!(channel.calls(), calls, "{seen} seen");
         }
         let mut request = wanted(1, 0, 200);
-        request.context.seen = (1..=1_100).map(ItemId).collect();
+        Arc::make_mut(&mut request.context).seen = (1..=1_100).map(ItemId).collect();
         assert_eq!(cache.page(&channel, request).await.unwrap().0.items.len(), 100);
         assert_eq!(channel.calls(), 3);
+    }
+
+    #[tokio::test]
+    async fn nothing_is_kept_of_before_a_forgetting() {
+        let (cache, channel) = (cache(10), Counting::of(30));
+        for version in 1..=3 {
+            cache.page(&channel, wanted(version, 0, 5)).await.unwrap();
+        }
+        cache.forget().await;
+        assert_eq!(cache.batches.entry_count(), 0);
+        assert_eq!(cache.batches.iter().count(), 0);
+        assert!(!cache.page(&channel, wanted(1, 0, 5)).await.unwrap().1);
+    }
+
+    #[tokio::test]
+    async fn what_is_computed_during_a_forgetting_is_served_and_not_kept() {
+        let (cache, channel) = (cache(10), Counting::of(30));
+        // The channel gives way once before it answers.
+        let mut page = std::pin::pin!(cache.page(&channel, wanted(1, 0, 5)));
+        assert!(futures::poll!(&mut page).is_pending());
+        cache.forget().await;
+        assert_eq!(ids(&page.await.unwrap().0).len(), 5);
+        cache.batches.run_pending_tasks().await;
+        assert_eq!(cache.batches.iter().count(), 0);
     }
 
     #[tokio::test]

@@ -1,6 +1,7 @@
 use std::{future::Future, sync::Arc};
 
 use tributary_domain::{BundleId, Scored, UserContext};
+use tributary_retrieval::exploration::{ColdItem, ColdQuery};
 
 use crate::RecallError;
 
@@ -40,4 +41,14 @@ pub trait Channel: Send + Sync + 'static {
     /// The items the channel proposes. A context without anything to go by gives an empty list,
     /// not an error. Dropping the future cancels the call.
     fn recall(&self, query: &Query) -> impl Future<Output = Result<Recalled, RecallError>> + Send;
+
+    /// New items that are to be shown to find out what they are worth. Never from a cache: an item
+    /// counts as soon as it is there. The default is for channels that know of none.
+    fn cold(
+        &self,
+        _context: &Arc<UserContext>,
+        _query: ColdQuery,
+    ) -> impl Future<Output = Result<Vec<ColdItem>, RecallError>> + Send {
+        std::future::ready(Ok(Vec::new()))
+    }
 }

@@ -1,37 +1,34 @@
 use std::sync::Arc;
 
 use tonic::{Request, Response, Status, async_trait};
-use tributary_domain::{FieldError, UserContext, prefixed};
+use tributary_domain::{FieldError, Timestamp, UserContext, prefixed};
 use tributary_mesh::status;
 use tributary_proto::recall::v1::{
-    RecallRequest, RecallResponse,
+    Exploration, RecallRequest, RecallResponse,
     recall_service_server::{RecallService, RecallServiceServer},
 };
+use tributary_retrieval::exploration::{ColdItem, ColdQuery};
 
-use crate::{
-    CacheConfig, Channel, RecallError,
-    batch::Page,
-    cache::{BatchCache, Wanted},
-};
+use crate::{Channel, Lists, RecallError, batch::Page, cache::Wanted};
 
 const LIMIT: usize = 2_000;
 const OFFSET: usize = 10_000;
 const SCENE_BYTES: usize = 100;
+const COLD_LIMIT: usize = 500;
+const MOST_IMPRESSIONS: u64 = 1_000_000;
 
 /// A channel behind the contract of all channels. Made by [`service`].
 pub struct ChannelService<C> {
     channel: Arc<C>,
-    cache: BatchCache,
+    lists: Lists,
 }
 
-/// Puts `channel` behind the contract: limits, cache, pages, and the shape of lists. `name` labels
-/// its metrics.
+/// Puts `channel` behind the contract: limits, cache, pages, and the shape of lists.
 pub fn service<C: Channel>(
-    name: &str,
     channel: Arc<C>,
-    cache: &CacheConfig,
+    lists: Lists,
 ) -> RecallServiceServer<ChannelService<C>> {
-    RecallServiceServer::new(ChannelService { channel, cache: BatchCache::new(name, cache) })
+    RecallServiceServer::new(ChannelService { channel, lists })
 }
 
 #[async_trait]
@@ -40,27 +37,53 @@ impl<C: Channel> RecallService for ChannelService<C> {
         &self,
         request: Request<RecallRequest>,
     ) -> Result<Response<RecallResponse>, Status> {
-        let wanted = Wanted::try_from(request.into_inner())
-            .map_err(|error| status(&RecallError::from(error)))?;
-        match self.cache.page(&*self.channel, wanted).await {
-            Ok((page, cached)) => Ok(Response::new(encode(page, cached))),
-            Err(error) => Err(status(&*error)),
-        }
+        let request = request.into_inner();
+        self.answer(request).await.map(Response::new).map_err(|error| status(&*error))
     }
+}
+
+impl<C: Channel> ChannelService<C> {
+    async fn answer(&self, mut request: RecallRequest) -> Result<RecallResponse, Arc<RecallError>> {
+        let exploration = request.exploration.take().map(decode_exploration).transpose();
+        let exploration =
+            exploration.map_err(prefixed("exploration")).map_err(RecallError::from)?;
+        let wanted = Wanted::try_from(request).map_err(RecallError::from)?;
+        let context = Arc::clone(&wanted.context);
+        let (page, cached) = self.lists.cache().page(&*self.channel, wanted).await?;
+        let cold = match exploration {
+            Some(query) => self.channel.cold(&context, query).await?,
+            None => Vec::new(),
+        };
+        Ok(encode(page, cached, &cold))
+    }
+}
+
+fn decode_exploration(exploration: Exploration) -> Result<ColdQuery, FieldError> {
+    let Exploration { limit, until_impressions, created_after_ms } = exploration;
+    if !(1..=MOST_IMPRESSIONS).contains(&until_impressions) {
+        let reason = format!("{until_impressions} is not between 1 and {MOST_IMPRESSIONS}");
+        return Err(FieldError::new("until_impressions", reason));
+    }
+    if created_after_ms <= 0 {
+        return Err(FieldError::new("created_after_ms", "must be positive"));
+    }
+    let limit = within("limit", limit, 1, COLD_LIMIT)?;
+    Ok(ColdQuery { limit, until_impressions, created_after: Timestamp(created_after_ms) })
 }
 
 impl TryFrom<RecallRequest> for Wanted {
     type Error = FieldError;
 
     fn try_from(request: RecallRequest) -> Result<Self, FieldError> {
-        let RecallRequest { context, limit, offset, scene } = request;
+        // The exploration is taken out before: it is a question of its own.
+        let RecallRequest { context, limit, offset, scene, exploration: _ } = request;
         let context = context.ok_or_else(|| FieldError::new("context", "must be given"))?;
         if scene.len() > SCENE_BYTES {
             let reason = format_args!("{} bytes, more than {SCENE_BYTES}", scene.len()).to_string();
             return Err(FieldError::new("scene", reason));
         }
         Ok(Self {
-            context: UserContext::try_from(context).map_err(prefixed("context"))?,
+            context: Arc::new(UserContext::try_from(context).map_err(prefixed("context"))?),
             scene,
             offset: within("offset", offset, 0, OFFSET)?,
             limit: within("limit", limit, 1, LIMIT)?,
@@ -76,12 +99,14 @@ fn within(field: &str, value: u32, least: usize, most: usize) -> Result<usize, F
         .ok_or_else(|| FieldError::new(field, reason()))
 }
 
-fn encode(page: Page, cached: bool) -> RecallResponse {
+fn encode(page: Page, cached: bool, cold: &[ColdItem]) -> RecallResponse {
     RecallResponse {
         item_ids: page.items.iter().map(|scored| scored.item.0).collect(),
         scores: page.items.iter().map(|scored| scored.score).collect(),
         bundle_id: page.bundle.map_or_else(String::new, |bundle| bundle.to_string()),
         cached,
+        exploration_item_ids: cold.iter().map(|cold| cold.item.0).collect(),
+        exploration_impressions: cold.iter().map(|cold| cold.impressions).collect(),
     }
 }
 
@@ -94,7 +119,7 @@ mod tests {
 
     fn request() -> RecallRequest {
         let context = entity::UserContext::from(UserContext::cold(UserId(1)));
-        RecallRequest { context: Some(context), limit: 10, offset: 0, scene: "home".into() }
+        RecallRequest { context: Some(context), limit: 10, scene: "home".into(), ..<_>::default() }
     }
 
     #[test]
@@ -109,6 +134,21 @@ mod tests {
             (RecallRequest { scene: "x".repeat(101), ..request() }, "scene"),
         ] {
             assert_eq!(Wanted::try_from(bad).unwrap_err().field, field);
+        }
+    }
+
+    #[test]
+    fn explorations_out_of_contract_name_the_field() {
+        let good = Exploration { limit: 500, until_impressions: 1_000_000, created_after_ms: 1 };
+        assert_eq!(decode_exploration(good).unwrap().limit, 500);
+        for (bad, field) in [
+            (Exploration { limit: 0, ..good }, "limit"),
+            (Exploration { limit: 501, ..good }, "limit"),
+            (Exploration { until_impressions: 0, ..good }, "until_impressions"),
+            (Exploration { until_impressions: 1_000_001, ..good }, "until_impressions"),
+            (Exploration { created_after_ms: 0, ..good }, "created_after_ms"),
+        ] {
+            assert_eq!(decode_exploration(bad).unwrap_err().field, field);
         }
     }
 

@@ -10,12 +10,14 @@ use std::{
 };
 
 use serde::Deserialize;
-use tokio::{sync::Notify, task, time};
+use tokio::{
+    sync::{Notify, watch},
+    task, time,
+};
 use tributary_domain::{FieldError, ItemChange};
-use tributary_runtime::Health;
 
 use self::revision::Revision;
-use crate::RecallError;
+use crate::{Lists, RecallError};
 
 /// How soon changes show.
 #[derive(Debug, Clone, Deserialize)]
@@ -47,25 +49,31 @@ impl LiveConfig {
     }
 }
 
-/// Ties together the sinks, which take changes in, the publication, which makes them visible, and
-/// the requests, which are let in once the logs are caught up with.
-#[derive(Debug)]
+/// Ties together the sinks, which take changes in, the publication, which makes them visible, the
+/// lists, which are forgotten with the users they were made for, and the requests, which are let in
+/// once the logs are caught up with.
 pub struct Live {
     publish: Duration,
     revision: Revision,
     signal: Notify,
     withdrawn: AtomicBool,
-    open: AtomicBool,
+    lists: Lists,
+    /// Users were deleted since the lists were last forgotten.
+    deleted: Notify,
+    open: watch::Sender<bool>,
 }
 
 impl Live {
-    pub fn new(config: &LiveConfig) -> Self {
+    /// `lists` are those of the channel's service.
+    pub fn new(config: &LiveConfig, lists: Lists) -> Self {
         Self {
             publish: config.publish,
             revision: Revision::new(config.renew),
             signal: Notify::new(),
             withdrawn: AtomicBool::new(false),
-            open: AtomicBool::new(false),
+            lists,
+            deleted: Notify::new(),
+            open: watch::Sender::new(false),
         }
     }
 
@@ -88,6 +96,11 @@ impl Live {
         self.signal.notify_one();
     }
 
+    /// Users were deleted: what was computed for anybody goes.
+    pub fn users_deleted(&self) {
+        self.deleted.notify_one();
+    }
+
     /// The channel's revision.
     pub fn revision(&self) -> u64 {
         self.revision.current()
@@ -96,15 +109,34 @@ impl Live {
     /// Refuses requests until the logs have been caught up with for the first time: an answer from
     /// half a catalogue would look like a good one.
     pub fn admit(&self) -> Result<(), RecallError> {
-        match self.open.load(Ordering::Acquire) {
+        match *self.open.borrow() {
             true => Ok(()),
             false => Err(RecallError::CATCHING_UP),
         }
     }
 
-    /// Publishes changes as they come; once `caught_up` ends, lets requests in and tells `health`.
-    /// `publish` runs on a blocking thread, never twice at once. Never ends.
-    pub async fn run<P>(&self, publish: P, caught_up: impl Future<Output = ()>, health: &Health)
+    /// Waits until requests are let in.
+    pub async fn opened(&self) {
+        let mut open = self.open.subscribe();
+        open.wait_for(|open| *open).await.expect("the sender lives as long as this");
+    }
+
+    /// Publishes changes as they come; once `caught_up` ends, lets requests in. `publish` runs on a
+    /// blocking thread, never twice at once. Never ends.
+    pub async fn run<P>(&self, publish: P, caught_up: impl Future<Output = ()>)
+    where
+        P: Fn() + Clone + Send + 'static,
+    {
+        let forgetting = async {
+            loop {
+                self.deleted.notified().await;
+                self.lists.forget().await;
+            }
+        };
+        tokio::join!(self.keep_published(publish, caught_up), forgetting);
+    }
+
+    async fn keep_published<P>(&self, publish: P, caught_up: impl Future<Output = ()>)
     where
         P: Fn() + Clone + Send + 'static,
     {
@@ -112,10 +144,9 @@ impl Live {
         // One loop for both: of two publications at once, the older could replace the newer.
         loop {
             tokio::select! {
-                () = &mut caught_up, if !self.open.load(Ordering::Acquire) => {
+                () = &mut caught_up, if !*self.open.borrow() => {
                     self.publish(publish.clone()).await;
-                    self.open.store(true, Ordering::Release);
-                    health.ready();
+                    self.open.send_replace(true);
                 }
                 () = self.signal.notified() => {
                     self.publish(publish.clone()).await;
@@ -151,10 +182,12 @@ mod tests {
     use std::sync::{Arc, Mutex};
 
     use super::*;
+    use crate::CacheConfig;
 
     fn live() -> Live {
         let hour = Duration::from_hours(1);
-        Live::new(&LiveConfig { publish: Duration::ZERO, renew: hour })
+        let lists = Lists::new("test", &CacheConfig::default());
+        Live::new(&LiveConfig { publish: Duration::ZERO, renew: hour }, lists)
     }
 
     #[tokio::test]

@@ -37,10 +37,13 @@ impl CacheMetrics {
         self.ratio.set(self.hit_ratio());
     }
 
-    pub(crate) fn miss(&self, entries: u64) {
+    pub(crate) fn miss(&self) {
         self.misses.increment(1);
         self.miss_count.fetch_add(1, Ordering::Relaxed);
         self.ratio.set(self.hit_ratio());
+    }
+
+    pub(crate) fn holds(&self, entries: u64) {
         self.entries.set(count(entries));
     }
 

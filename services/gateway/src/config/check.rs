@@ -18,12 +18,31 @@ pub(super) fn check(config: &Config) -> Result<(), FieldError> {
     in_range("slate.candidates", config.slate.candidates, &candidates)?;
     in_range("fallback.size", config.fallback.size, &candidates)?;
     in_range("impressions.queue", config.impressions.queue, &(1..=1_000_000))?;
+    check_exploration(config)?;
     check_theta("slate.theta", config.slate.theta)?;
     for (name, scene) in &config.scenes {
         check_theta(&format!("scenes.{name}.theta"), scene.theta)?;
     }
     check_times(config)?;
     check_secret(&config.page_token.secret.0)
+}
+
+fn check_exploration(config: &Config) -> Result<(), FieldError> {
+    let exploration = &config.exploration;
+    let impressions = usize::try_from(exploration.until_impressions).unwrap_or(usize::MAX);
+    for (name, value, most) in [
+        ("slots", exploration.slots, 100),
+        ("first", exploration.first, 10_000),
+        ("every", exploration.every, 10_000),
+        ("until_impressions", impressions, 1_000_000),
+        ("candidates", exploration.candidates, 500),
+    ] {
+        in_range(&format!("exploration.{name}"), value, &(1..=most))?;
+    }
+    match exploration.max_age.is_zero() {
+        true => Err(FieldError::new("exploration.max_age", "must not be zero")),
+        false => Ok(()),
+    }
 }
 
 fn check_channels(channels: &[ChannelConfig]) -> Result<(), FieldError> {
@@ -112,7 +131,7 @@ mod tests {
     fn the_offending_key_is_named() {
         let good = fakes::config;
         type Spoil = fn(&mut Config);
-        let cases: [(Spoil, &str); 12] = [
+        let cases: [(Spoil, &str); 18] = [
             (|config| config.channel.clear(), "channel"),
             (|config| config.channel[1].name = config.channel[0].name.clone(), "channel[1].name"),
             (|config| config.channel[0].name = "Two Tower".into(), "channel[0].name"),
@@ -124,6 +143,12 @@ mod tests {
             (|config| config.deadline.default = Duration::from_secs(11), "deadline.default"),
             (|config| config.page_token.secret = Secret("short".into()), "page_token.secret"),
             (|config| config.fallback.size = 0, "fallback.size"),
+            (|config| config.exploration.slots = 0, "exploration.slots"),
+            (|config| config.exploration.first = 0, "exploration.first"),
+            (|config| config.exploration.every = 0, "exploration.every"),
+            (|config| config.exploration.until_impressions = 0, "exploration.until_impressions"),
+            (|config| config.exploration.candidates = 501, "exploration.candidates"),
+            (|config| config.exploration.max_age = Duration::ZERO, "exploration.max_age"),
             (
                 |config| {
                     let theta = Some(f32::NAN);

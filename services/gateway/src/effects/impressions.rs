@@ -8,7 +8,7 @@ use std::{sync::Arc, time::Duration};
 
 use tokio::{sync::mpsc, task::JoinHandle};
 use tokio_util::sync::CancellationToken;
-use tributary_domain::{Action, Behaviour, Event, ItemId, Timestamp, UserId};
+use tributary_domain::{Action, Behaviour, Event, ItemId, Served, ServedEvent, Timestamp, UserId};
 use tributary_mesh::{CallError, Classify, Deadline, Kind};
 
 use crate::{config::ImpressionsConfig, metrics, upstreams::Upstreams};
@@ -22,19 +22,20 @@ const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 
 /// What one answer showed.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Shown {
     pub user: UserId,
-    pub items: Vec<ItemId>,
+    /// In the order of the answer, each with how it came there.
+    pub items: Vec<(ItemId, Served)>,
     pub time: Timestamp,
 }
 
 impl Shown {
-    fn events(self) -> impl Iterator<Item = Event> {
+    fn events(self) -> impl Iterator<Item = ServedEvent> {
         let Self { user, items, time } = self;
-        items.into_iter().map(move |item| {
+        items.into_iter().map(move |(item, served)| {
             let behaviour = Behaviour { item, action: Action::Impression, time, dwell_ms: 0 };
-            Event { user, behaviour }
+            ServedEvent { event: Event { user, behaviour }, served: Some(served) }
         })
     }
 }
@@ -98,7 +99,7 @@ impl<U: Upstreams> Recorder<U> {
 
     /// Tries until every event is recorded or refused. Those done with are taken off `events`, so
     /// that a caller that gives up has what is left.
-    async fn record_all(&self, events: &mut Vec<Event>) {
+    async fn record_all(&self, events: &mut Vec<ServedEvent>) {
         let mut pause = FIRST_PAUSE;
         while !events.is_empty() {
             let chunk = events.len().min(MAXIMUM_EVENTS);
@@ -120,7 +121,7 @@ impl<U: Upstreams> Recorder<U> {
         }
     }
 
-    async fn record(&self, events: &[Event]) -> Result<(), CallError> {
+    async fn record(&self, events: &[ServedEvent]) -> Result<(), CallError> {
         let deadline = Deadline::after(CALL);
         let call = self.upstreams.record(events.to_vec(), deadline);
         tokio::time::timeout_at(deadline.instant(), call)
@@ -130,7 +131,7 @@ impl<U: Upstreams> Recorder<U> {
     }
 
     /// Records what is left of `events` and of the queue, as far as the time for that goes.
-    async fn flush(mut self, mut events: Vec<Event>) {
+    async fn flush(mut self, mut events: Vec<ServedEvent>) {
         self.waiting.close();
         while let Some(shown) = self.waiting.recv().await {
             events.extend(shown.events());

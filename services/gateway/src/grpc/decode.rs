@@ -10,6 +10,7 @@ use tributary_proto::gateway::v1 as wire;
 
 use crate::{
     config::{ChannelConfig, Config},
+    exploration::{self, Plan},
     page_token::Tokens,
     request::{Asked, Request},
 };
@@ -46,6 +47,7 @@ pub(super) fn recommend(
             .open(&page_token, request.user, &request.scene, now)
             .map_err(|error| FieldError::new("page_token", error))?;
     }
+    explore(&mut request, config, now);
     Ok((request, deadline))
 }
 
@@ -53,6 +55,7 @@ pub(super) fn recommend(
 pub(super) fn explain(
     message: wire::ExplainRequest,
     config: &Config,
+    now: Timestamp,
 ) -> Result<(Request, Vec<ItemId>), FieldError> {
     let wire::ExplainRequest { user_id, item_ids, scene: name, size, overrides } = message;
     check_count("item_ids", item_ids.len(), MAXIMUM_EXPLAINED)?;
@@ -62,7 +65,16 @@ pub(super) fn explain(
     let items = items.collect::<Result<Vec<_>, _>>()?;
     let size = check_size(size)?;
     let parts = Parts { user_id, scene: name, size, overrides, explain: true };
-    Ok((assemble(parts, &config.channel)?, items))
+    let mut request = assemble(parts, &config.channel)?;
+    explore(&mut request, config, now);
+    Ok((request, items))
+}
+
+/// Plans the reserved places of the request's page.
+fn explore(request: &mut Request, config: &Config, now: Timestamp) {
+    let Request { asked, size, served, .. } = &*request;
+    let page = exploration::Page { asked, size: *size, served: served.len(), now };
+    request.exploration = Plan::of(config, &page);
 }
 
 pub(super) fn events(message: wire::RecordEventsRequest) -> Result<Vec<Event>, FieldError> {
@@ -99,6 +111,7 @@ fn assemble(parts: Parts, channels: &[ChannelConfig]) -> Result<Request, FieldEr
         size,
         served: Vec::new(),
         asked,
+        exploration: None,
         theta,
         skip_ranking,
         skip_rerank,

@@ -9,6 +9,7 @@ use crate::{
     config::Config,
     degradation::{Degradation, Reason},
     explain::{self, Verdict},
+    exploration,
     outcome::{Outcome, StageReport},
     recall::ChannelAnswer,
     request::Request,
@@ -29,7 +30,7 @@ pub(super) fn items(
             item_id: id.0,
             position: count(first + place),
             score: outcome.score(*placed),
-            channels: channels(outcome, config, candidate),
+            channels: channels(outcome, config, *placed),
             title: view.get(id).map(|item| item.title.clone()).unwrap_or_default(),
             explanation: request.explain.then(|| item_explanation(outcome, config, candidate)),
         }
@@ -37,9 +38,11 @@ pub(super) fn items(
     outcome.slate.iter().enumerate().map(item).collect()
 }
 
-fn channels(outcome: &Outcome, config: &Config, candidate: usize) -> Vec<String> {
-    let findings = outcome.pool.findings(candidate).iter();
-    findings.map(|finding| config.channel[finding.channel].name.clone()).collect()
+fn channels(outcome: &Outcome, config: &Config, placed: Placed) -> Vec<String> {
+    let findings = outcome.pool.findings(outcome.candidate(placed)).iter();
+    let names = findings.map(|finding| config.channel[finding.channel].name.clone());
+    let explored = placed.is_explored().then(|| exploration::NAME.to_owned());
+    names.chain(explored).collect()
 }
 
 pub(super) fn explanation(outcome: &Outcome, config: &Config) -> wire::Explanation {

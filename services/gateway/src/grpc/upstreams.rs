@@ -1,6 +1,6 @@
 //! The upstreams over gRPC, through the mesh's client stack.
 
-use tributary_domain::{Event, UserContext, UserId};
+use tributary_domain::{ServedEvent, UserContext, UserId};
 use tributary_mesh::{CallError, Client, ClientConfig, ClientError, Deadline, call, request};
 use tributary_proto::{
     entity::v1 as entity,
@@ -17,7 +17,7 @@ use crate::{
     config::{ChannelConfig, Config},
     recall::component,
     upstreams::{
-        Decision, Evidence, RankAnswer, RankQuery, RecallAnswer, RecallQuery, Recorded,
+        ColdQuery, Decision, Evidence, RankAnswer, RankQuery, RecallAnswer, RecallQuery, Recorded,
         RerankAnswer, RerankQuery, Upstreams,
     },
 };
@@ -79,11 +79,19 @@ impl Upstreams for Remote {
             limit: wire_count(query.limit),
             offset: query.offset,
             scene: query.scene.to_owned(),
+            exploration: query.cold.map(exploration),
         };
         let answer = client.recall(request(message, deadline));
         let answer = call(component, deadline, answer).await?;
-        let recall::RecallResponse { item_ids, scores, bundle_id, cached } = answer;
-        Ok(RecallAnswer { item_ids, scores, bundle_id, cached })
+        let recall::RecallResponse {
+            item_ids,
+            scores,
+            bundle_id,
+            cached,
+            exploration_item_ids: cold_ids,
+            exploration_impressions: cold_impressions,
+        } = answer;
+        Ok(RecallAnswer { item_ids, scores, bundle_id, cached, cold_ids, cold_impressions })
     }
 
     async fn rank(
@@ -125,13 +133,35 @@ impl Upstreams for Remote {
         Ok(RerankAnswer { item_ids: answer.item_ids, decisions, bundle_id: answer.bundle_id })
     }
 
-    async fn record(&self, events: Vec<Event>, deadline: Deadline) -> Result<Recorded, CallError> {
+    async fn record(
+        &self,
+        events: Vec<ServedEvent>,
+        deadline: Deadline,
+    ) -> Result<Recorded, CallError> {
         let mut client = FeatureServiceClient::new(self.feature.clone());
-        let events = events.into_iter().map(entity::Event::from).collect();
-        let message = request(RecordEventsRequest { events, served: Vec::new() }, deadline);
+        let message = request(recorded(events), deadline);
         let answer = call("feature", deadline, client.record_events(message)).await?;
         let RecordEventsResponse { recorded, duplicates } = answer;
         Ok(Recorded { recorded, duplicates })
+    }
+}
+
+/// Without a column of contexts where none of the events has one.
+fn recorded(events: Vec<ServedEvent>) -> RecordEventsRequest {
+    let any = events.iter().any(|served| served.served.is_some());
+    let rows = events.into_iter().map(|ServedEvent { event, served }| {
+        (entity::Event::from(event), served.map(entity::Served::from).unwrap_or_default())
+    });
+    let (events, served) = rows.unzip();
+    RecordEventsRequest { events, served: if any { served } else { Vec::new() } }
+}
+
+fn exploration(query: ColdQuery) -> recall::Exploration {
+    let ColdQuery { limit, until_impressions, created_after } = query;
+    recall::Exploration {
+        limit: wire_count(limit),
+        until_impressions,
+        created_after_ms: created_after.0,
     }
 }
 

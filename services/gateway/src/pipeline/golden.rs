@@ -15,9 +15,9 @@ use crate::{
 };
 
 /// Stages that decide on single items; the filters are named one by one.
-const STAGES: [&str; 5] = ["recall", "merge", "ranking", "rerank", "answer"];
+const STAGES: [&str; 6] = ["recall", "merge", "exploration", "ranking", "rerank", "answer"];
 
-const CASES: [(u64, &str, &str); 22] = [
+const CASES: [(u64, &str, &str); 25] = [
     (1, "seen", "acted on before"),
     (2, "served", "on an earlier page"),
     (3, "deleted", "deleted from the catalogue"),
@@ -40,18 +40,22 @@ const CASES: [(u64, &str, &str); 22] = [
     (21, "answer", "nothing against it: for 15 and older"),
     (22, "merge", "proposed beyond the channel's quota"),
     (18, "merge", "seventh"),
+    (23, "exploration", "new, in the reserved place"),
+    (24, "hidden", "new and hidden"),
+    (25, "merge", "new, and shown more often than the one in the only reserved place"),
 ];
 
 fn catalogue() -> View {
     let bare = |id| Item::bare(ItemId(id));
     let texts = |texts: &[&str]| texts.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let mut items: Vec<Item> = (1..=22).map(bare).collect();
+    let mut items: Vec<Item> = (1..=25).map(bare).collect();
     let mut change = |id: usize, change: fn(&mut Item)| change(&mut items[id - 1]);
     change(4, |item| item.hidden = true);
     change(5, |item| item.creator = Some(50));
     change(8, |item| item.minimum_age = 16);
     change(20, |item| item.hidden = true);
     change(21, |item| item.minimum_age = 15);
+    change(24, |item| item.hidden = true);
     items[5].tags = texts(&["war", "gore"]);
     items[6].genres = texts(&["Horror"]);
     items[8].genres = texts(&["Adult"]);
@@ -71,7 +75,7 @@ fn profile() -> UserProfile {
 }
 
 fn scene() -> Scene {
-    let mut scene = Scene::good(3);
+    let mut scene = Scene::good(4);
     scene.view = catalogue();
     scene.fake.context.1.profile = Some(profile());
     scene.fake.context.1.seen = vec![ItemId(1)];
@@ -80,6 +84,9 @@ fn scene() -> Scene {
     scene.fake.channels[PERSONAL].1 =
         list([1, 2, 20, 3, 999, 4, 5, 6, 7, 8, 9, 10, 21, 11, 12, 13, 14, 15, 16, 18]);
     scene.fake.channels[TRENDING].1 = list([15, 22]);
+    scene.fake.channels[TRENDING].1.cold_ids = vec![25, 23, 24];
+    scene.fake.channels[TRENDING].1.cold_impressions = vec![40, 0, 0];
+    scene.request.exploration = Some(fakes::reserved([1]));
     scene.config.channel[TRENDING].quota = Some(1);
     scene.config.merge.limit = 6;
     let rules = SceneConfig {
@@ -109,6 +116,7 @@ fn scene() -> Scene {
 /// The stage or filter that decided on the item.
 fn decider(outcome: &Outcome, item: ItemId) -> &'static str {
     match verdict(outcome, item) {
+        (Verdict::Listed(place), _) if outcome.slate[place].is_explored() => "exploration",
         (Verdict::Listed(_), _) => "answer",
         (Verdict::NotRecalled, _) => "recall",
         (Verdict::Cut, _) => "merge",
@@ -128,7 +136,7 @@ async fn every_item_is_decided_on_where_the_table_says() {
     for (item, stage, why) in CASES {
         assert_eq!(decider(&outcome, ItemId(item)), stage, "{item}: {why}");
     }
-    assert_eq!(super::tests::ids(&outcome), [15, 12, 21]);
+    assert_eq!(super::tests::ids(&outcome), [15, 23, 12, 21]);
     let named: Vec<_> = outcome.degraded.iter().map(|one| &*one.detail).collect();
     assert_eq!(named, ["1 unknown items"]);
 }

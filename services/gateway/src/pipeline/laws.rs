@@ -11,7 +11,8 @@ use tributary_domain::{Item, ItemId};
 use super::tests::{Scene, ids};
 use crate::{
     answer,
-    fakes::{self, Act},
+    exploration::{Page, Plan},
+    fakes::{self, Act, TRENDING},
     page_token::Tokens,
     upstreams::RecallAnswer,
 };
@@ -133,6 +134,7 @@ proptest! {
     #[test]
     fn pages_of_a_token_hold_every_item_once(
         lists in collection::vec(collection::btree_set(1_u64..200, 0..80), 2),
+        cold in collection::btree_set(150_u64..250, 0..30),
         size in 1_usize..40,
         limit in 1_usize..60,
     ) {
@@ -142,12 +144,15 @@ proptest! {
             scene.config.channel[channel].limit = limit;
             scene.fake.channels[channel].1 = fakes::list(list.iter().copied());
         }
+        scene.fake.channels[TRENDING].1.cold_impressions = vec![0; cold.len()];
+        scene.fake.channels[TRENDING].1.cold_ids = cold.iter().copied().collect();
         let all: BTreeSet<u64> = lists.iter().flatten().copied().collect();
         let pages = block_on(turn_pages(scene));
         let listed: Vec<u64> = pages.into_iter().flatten().collect();
         let distinct: BTreeSet<u64> = listed.iter().copied().collect();
         prop_assert_eq!(distinct.len(), listed.len());
-        prop_assert_eq!(distinct, all);
+        prop_assert!(distinct.is_superset(&all));
+        prop_assert!(distinct.difference(&all).all(|item| cold.contains(item)));
     }
 }
 
@@ -156,6 +161,10 @@ async fn turn_pages(mut scene: Scene) -> Vec<Vec<u64>> {
     let tokens = Tokens::with_random_key(Duration::from_secs(60));
     let mut pages = Vec::new();
     loop {
+        let request = &scene.request;
+        let served = request.served.len();
+        let page = Page { asked: &request.asked, size: request.size, served, now: NOW };
+        scene.request.exploration = Plan::of(&scene.config, &page);
         let outcome = scene.run().await;
         pages.push(ids(&outcome));
         let token = answer::next_page(&tokens, &scene.request, &outcome, NOW);

@@ -7,7 +7,7 @@ use crate::{
     fakes::{self, Act, Fake, PERSONAL, TRENDING, list},
     upstreams::{Decision, RankAnswer, RerankAnswer},
 };
-use tributary_domain::ItemId;
+use tributary_domain::{Item, ItemId};
 
 /// Everything a request needs, ready to be spoilt.
 pub(super) struct Scene {
@@ -356,4 +356,86 @@ async fn a_seen_item_that_no_channel_proposes_is_explained_by_having_been_seen()
     assert_eq!(verdict(3), crate::explain::Verdict::Filtered("seen"));
     assert_eq!(verdict(99), crate::explain::Verdict::Filtered("seen"));
     assert_eq!(verdict(98), crate::explain::Verdict::NotRecalled);
+}
+
+/// Trending says that 501 to 503 are cold; 503 was shown most.
+fn exploring(places: impl IntoIterator<Item = usize>) -> Scene {
+    let mut scene = Scene::good(4);
+    scene.fake.channels[TRENDING].1.cold_ids = vec![503, 501, 502];
+    scene.fake.channels[TRENDING].1.cold_impressions = vec![9, 2, 3];
+    scene.request.exploration = Some(fakes::reserved(places));
+    scene
+}
+
+#[tokio::test(start_paused = true)]
+async fn new_items_stand_in_the_reserved_places_whoever_fails() {
+    let cases: [(&str, Spoil, &[u64]); 8] = [
+        ("all answer", |_| {}, &[70, 501, 69, 502]),
+        ("ranking dead", |scene| scene.fake.ranking.0 = Act::Dead, &[1, 501, 31, 502]),
+        ("ranking skipped", |scene| scene.request.skip_ranking = true, &[1, 501, 31, 502]),
+        ("rerank dead", |scene| scene.fake.rerank.0 = Act::Dead, &[70, 501, 69, 502]),
+        ("rerank skipped", |scene| scene.request.skip_rerank = true, &[70, 501, 69, 502]),
+        ("trending dead", |scene| scene.fake.channels[TRENDING].0 = Act::Dead, &[40, 39, 38, 37]),
+        (
+            "one of them seen, one served",
+            |scene| {
+                scene.fake.context.1.seen = vec![ItemId(501)];
+                scene.request.served = vec![ItemId(502)];
+            },
+            &[70, 503, 69, 68],
+        ),
+        (
+            "one of them ranked as well",
+            |scene| scene.fake.channels[TRENDING].1.cold_ids = vec![503, 70, 502],
+            &[69, 70, 68, 502],
+        ),
+    ];
+    for (name, spoil, items) in cases {
+        let mut scene = exploring([1, 3]);
+        spoil(&mut scene);
+        let outcome = scene.run().await;
+        assert_eq!(ids(&outcome), items, "{name}");
+        let explored = outcome.slate.iter().filter(|placed| placed.is_explored()).count();
+        let expected = items.iter().filter(|item| [501, 502, 503].contains(*item)).count();
+        assert_eq!(explored, expected + usize::from(name.ends_with("as well")), "{name}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_page_may_be_all_reserved_and_a_list_short() {
+    let mut scene = exploring([0]);
+    scene.request.size = 1;
+    assert_eq!(ids(&scene.run().await), [501]);
+
+    let mut scene = exploring([1, 3]);
+    scene.fake.channels[PERSONAL].1 = list([]);
+    scene.fake.channels[TRENDING].1.item_ids = vec![31];
+    scene.fake.channels[TRENDING].1.scores = vec![1.0];
+    let outcome = scene.run().await;
+    assert_eq!(ids(&outcome), [31, 501, 502]);
+    assert!(!outcome.may_have_more(), "503 alone is no list");
+}
+
+#[tokio::test(start_paused = true)]
+async fn of_the_least_shown_the_ones_to_the_users_taste_come_first_and_no_creator_twice() {
+    let item = |id, creator, tag: &str| {
+        let tags = vec![tag.to_owned()];
+        Item { creator: Some(creator), tags, ..Item::bare(ItemId(id)) }
+    };
+    let mut scene = exploring([0, 1]);
+    let bare = (1..=100).map(|id| Item::bare(ItemId(id)));
+    let cold = [item(501, 1, "war"), item(502, 2, "cats"), item(503, 2, "cats")];
+    scene.view = fakes::view(bare.chain(cold).chain([item(600, 9, "cats")]), &[]);
+    scene.fake.channels[TRENDING].1.cold_impressions = vec![0, 0, 0];
+    let bookmark = tributary_domain::Behaviour {
+        item: ItemId(600),
+        action: tributary_domain::Action::Bookmark,
+        time: tributary_domain::Timestamp(1),
+        dwell_ms: 0,
+    };
+    scene.fake.context.1.behaviours = vec![bookmark];
+    // Trending has 503 before 502; both are by creator 2.
+    assert_eq!(ids(&scene.run().await)[..2], [503, 501]);
+    scene.fake.channels[TRENDING].1.cold_impressions = vec![4, 0, 4];
+    assert_eq!(ids(&scene.run().await)[..2], [501, 503], "shown least first");
 }

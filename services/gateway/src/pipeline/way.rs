@@ -71,7 +71,7 @@ impl Way {
         slate: Vec<Placed>,
     ) -> Outcome {
         let Self { begun, budget: _, degraded, bundles, stages, upstream } = self;
-        let Found { answers, pool, removed, kept, cut, fallback } = found;
+        let Found { answers, pool, removed, kept, cut, reserved: _, fallback } = found;
         Outcome {
             context,
             answers,

@@ -77,7 +77,7 @@ async fn refresh_once(
 ) {
     let context = UserContext::cold(NOBODY);
     let limit = config.size.min(MAXIMUM_LIMIT);
-    let query = RecallQuery { context: &context, scene: SCENE, offset: 0, limit };
+    let query = RecallQuery { context: &context, scene: SCENE, offset: 0, limit, cold: None };
     let asked = Asked { channel: *index, weight: 1 };
     let answer = ask(upstreams, channel, asked, query, Deadline::after(config.deadline)).await;
     if let Some(problem) = &answer.problem {

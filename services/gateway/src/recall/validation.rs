@@ -6,6 +6,8 @@ use std::{collections::HashSet, fmt::Write};
 
 use tributary_domain::{ItemId, Scored};
 
+use super::ColdItem;
+
 /// The usable part of an answer.
 #[derive(Debug, PartialEq)]
 pub(super) struct Checked {
@@ -34,6 +36,28 @@ pub(super) fn check(ids: &[u64], scores: &[f32], limit: usize) -> Checked {
         }
     }
     Checked { items, flaws: flaws.describe() }
+}
+
+/// The usable cold items of an answer.
+#[derive(Debug, PartialEq)]
+pub(super) struct CheckedCold {
+    pub(super) items: Vec<ColdItem>,
+    pub(super) flaws: Option<String>,
+}
+
+/// By the same rules as for lists: more than `limit`, repeats and zero ids are dropped.
+pub(super) fn check_cold(ids: &[u64], impressions: &[u64], limit: usize) -> CheckedCold {
+    if ids.len() != impressions.len() {
+        let flaw = format!("{} cold items with {} counts", ids.len(), impressions.len());
+        return CheckedCold { items: Vec::new(), flaws: Some(flaw) };
+    }
+    let mut met = HashSet::new();
+    let rows = ids.iter().zip(impressions).take(limit);
+    let sound = rows.filter(|(id, _)| **id != 0 && met.insert(**id));
+    let items: Vec<ColdItem> =
+        sound.map(|(id, count)| ColdItem { item: ItemId(*id), impressions: *count }).collect();
+    let bad = ids.len() - items.len();
+    CheckedCold { items, flaws: (bad > 0).then(|| format!("{bad} cold items of no use")) }
 }
 
 #[derive(Default)]
@@ -94,6 +118,21 @@ mod tests {
             let items: Vec<u64> = checked.items.iter().map(|scored| scored.item.0).collect();
             assert_eq!(items, kept, "{ids:?} {scores:?}");
             assert_eq!(checked.flaws.as_deref(), flaws, "{ids:?} {scores:?}");
+        }
+    }
+
+    #[test]
+    fn cold_items_follow_the_same_rules() {
+        for (ids, counts, limit, kept, flaws) in [
+            (&[3, 1][..], &[0, 5][..], 9, &[3, 1][..], None),
+            (&[], &[], 0, &[], None),
+            (&[3, 0, 3, 2], &[0, 0, 1, 1], 9, &[3, 2], Some("2 cold items of no use")),
+            (&[3, 2], &[0, 0], 1, &[3], Some("1 cold items of no use")),
+            (&[3, 2], &[0], 9, &[], Some("2 cold items with 1 counts")),
+        ] {
+            let checked = check_cold(ids, counts, limit);
+            let items: Vec<u64> = checked.items.iter().map(|cold| cold.item.0).collect();
+            assert_eq!((&*items, checked.flaws.as_deref()), (kept, flaws), "{ids:?}");
         }
     }
 

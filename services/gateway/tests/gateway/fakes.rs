@@ -27,7 +27,8 @@ impl RecallService for FakeRecall {
         let item_ids: Vec<u64> = self.0.iter().copied().take(limit).collect();
         let scores = (0..).map(|place| -number(place)).take(item_ids.len()).collect();
         let bundle_id = BUNDLE.to_owned();
-        Ok(Response::new(recall::RecallResponse { item_ids, scores, bundle_id, cached: false }))
+        let answer = recall::RecallResponse { item_ids, scores, bundle_id, ..Default::default() };
+        Ok(Response::new(answer))
     }
 }
 

@@ -1,6 +1,6 @@
 use tributary_bundle::BundleError;
+use tributary_recall::FollowingError;
 use tributary_retrieval::{TableError, collaborative};
-use tributary_runtime::ServeError;
 
 /// Why a bundle is of no use to this channel, or why the process cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -12,5 +12,5 @@ pub enum CollaborativeError {
     #[error("the collaborative tables do not serve the configuration")]
     Configuration(#[from] collaborative::CollaborativeError),
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Following(#[from] FollowingError),
 }

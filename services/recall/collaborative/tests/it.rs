@@ -7,14 +7,17 @@ use std::{collections::BTreeMap, path::Path, time::Duration};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{Code, Status, transport::Channel};
 use tributary_bundle::{Draft, ManifestParts, Store, StoreConfig};
-use tributary_domain::{Action, Behaviour, BundleId, ItemId, Timestamp, UserContext, UserId};
+use tributary_domain::{Action, Behaviour, BundleId, Item, ItemId, Timestamp, UserContext, UserId};
+use tributary_mesh::ClientConfig;
 use tributary_proto::recall::v1::{
     RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
 };
 use tributary_recall_collaborative::{Config, start};
 use tributary_retrieval::collaborative::{Interactions, Tables, item_to_item_cosine};
 use tributary_runtime::{Configuration, Listeners};
-use tributary_testkit::{TestFolder, channel, is_serving, wait_until, wait_until_serving};
+use tributary_testkit::{
+    FakeFeature, TestFolder, channel, is_serving, wait_until, wait_until_serving,
+};
 
 const SERVICE: &str = "tributary.recall.v1.RecallService";
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -68,7 +71,7 @@ async fn answers_from_the_published_bundle_and_keeps_it_over_a_bad_one() {
     let store = Store::at(folder.path());
     let poll = Duration::from_millis(5);
     let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-    let config = Config { bundle, ..Config::default() };
+    let config = Config { bundle, startup_wait: Duration::ZERO, ..Config::default() };
     let listeners = Listeners::ephemeral().await;
     let address = listeners.grpc_address();
     let shutdown = CancellationToken::new();
@@ -92,6 +95,35 @@ async fn answers_from_the_published_bundle_and_keeps_it_over_a_bad_one() {
     // This one lacks the table that the configuration wants.
     store.publish(&write(&store, "other")).unwrap();
     assert_eq!(recall(&client, fan_of(1)).await.unwrap().bundle_id, first.as_str());
+    shutdown.cancel();
+    serving.await.unwrap().unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn deleted_and_hidden_items_leave_the_lists_within_a_second() {
+    let folder = TestFolder::new("collaborative");
+    let store = Store::at(folder.path());
+    store.publish(&write(&store, "ease")).unwrap();
+    let feature = FakeFeature::new();
+    feature.upsert((1..=4).map(|id| Item::bare(ItemId(id))));
+    let server = feature.start();
+    let poll = Duration::from_millis(5);
+    let bundle = StoreConfig { store: store.folder().to_owned(), poll };
+    let feature_at = ClientConfig::at(server.url());
+    let config = Config { bundle, feature: feature_at, ..Config::default() };
+    let listeners = Listeners::ephemeral().await;
+    let address = listeners.grpc_address();
+    let shutdown = CancellationToken::new();
+    let serving = AbortOnDropHandle::new(tokio::spawn(start(config, listeners, shutdown.clone())));
+    let client = RecallServiceClient::new(channel(address));
+    wait_until_serving(address, SERVICE, PATIENCE).await;
+
+    let second = Duration::from_secs(1);
+    assert_eq!(items(&client, fan_of(1)).await, [2, 3, 4]);
+    feature.delete(ItemId(3));
+    wait_until(|| async { items(&client, fan_of(1)).await == [2, 4] }, second).await;
+    feature.upsert([Item { hidden: true, ..Item::bare(ItemId(2)) }]);
+    wait_until(|| async { items(&client, fan_of(1)).await == [4] }, second).await;
     shutdown.cancel();
     serving.await.unwrap().unwrap();
 }

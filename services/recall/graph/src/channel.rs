@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use tributary_domain::Scored;
-use tributary_recall::{Bundled, Channel, Query, RecallError, Recalled, Workers};
+use tributary_fresh::FreshIndex;
+use tributary_recall::{Bundled, Channel, Live, Query, RecallError, Recalled, Workers};
 use tributary_retrieval::{
     medoids::{self, Medoid, MedoidsConfig},
     vector::VectorIndex,
@@ -11,18 +12,20 @@ use crate::metrics;
 
 /// The channel.
 pub(crate) struct Graph {
-    bundled: Bundled<Arc<VectorIndex>>,
+    bundled: Bundled<Arc<FreshIndex>>,
+    live: Arc<Live>,
     workers: Workers,
     config: MedoidsConfig,
 }
 
 impl Graph {
     pub(crate) fn new(
-        bundled: Bundled<Arc<VectorIndex>>,
+        bundled: Bundled<Arc<FreshIndex>>,
+        live: Arc<Live>,
         workers: Workers,
         config: MedoidsConfig,
     ) -> Self {
-        Self { bundled, workers, config }
+        Self { bundled, live, workers, config }
     }
 
     /// The items that stand for the user.
@@ -55,19 +58,22 @@ impl Graph {
 
 impl Channel for Graph {
     fn revision(&self) -> u64 {
-        self.bundled.revision()
+        self.bundled.revision().wrapping_add(self.live.revision())
     }
 
     /// A user who has dealt with no item of the graph gets an empty list.
     async fn recall(&self, query: &Query) -> Result<Recalled, RecallError> {
         let loaded = self.bundled.current()?;
+        self.live.admit()?;
+        // One state of the items for the whole answer.
+        let index = loaded.value.snapshot();
         let bundle = Some(loaded.bundle_id.clone());
-        let medoids = self.medoids(&loaded.value, query).await?;
+        let medoids = self.medoids(&index, query).await?;
         if medoids.is_empty() {
             metrics::cold();
             return Ok(Recalled { items: Vec::new(), bundle });
         }
         metrics::medoids(medoids.len());
-        Ok(Recalled { items: self.nearest(&loaded.value, &medoids, query).await?, bundle })
+        Ok(Recalled { items: self.nearest(&index, &medoids, query).await?, bundle })
     }
 }

@@ -1,5 +1,4 @@
-use tributary_recall::vectors::VectorsError;
-use tributary_runtime::ServeError;
+use tributary_recall::{FollowingError, vectors::VectorsError};
 
 /// Why a bundle is of no use to this channel, or why the process cannot serve.
 #[derive(Debug, thiserror::Error)]
@@ -7,5 +6,5 @@ pub enum GraphError {
     #[error("there are no item vectors of use")]
     Vectors(#[from] VectorsError),
     #[error(transparent)]
-    Serve(#[from] ServeError),
+    Following(#[from] FollowingError),
 }

@@ -9,16 +9,18 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{Code, Status, transport::Channel};
 use tributary_bundle::{Store, StoreConfig};
-use tributary_domain::{Action, BundleId, ItemId, UserContext, UserId};
+use tributary_domain::{Action, BundleId, Item, ItemId, UserContext, UserId};
+use tributary_mesh::ClientConfig;
 use tributary_proto::recall::v1::{
     RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
 };
+use tributary_recall::LiveConfig;
 use tributary_recall_graph::{Config, start};
 use tributary_retrieval::vector::ItemVectors;
 use tributary_runtime::{Configuration, Listeners};
 use tributary_testkit::{
-    TestFolder, TinyBundle, bookmarks, channel, is_serving, six_vectors, wait_until,
-    wait_until_serving,
+    FakeFeature, TestFolder, TinyBundle, bookmarks, channel, is_serving, of_genre, six_vectors,
+    wait_until, wait_until_serving,
 };
 
 const SERVICE: &str = "tributary.recall.v1.RecallService";
@@ -45,10 +47,22 @@ struct Service {
 }
 
 impl Service {
+    /// Without a feature service: what the bundle holds is all there is.
     async fn start(store: &Store) -> Self {
+        Self::start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
+    }
+
+    /// Follows the items of a feature service; nothing but what the test does renews the lists.
+    async fn following(store: &Store, feature: &str) -> Self {
+        let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
+        let feature = ClientConfig::at(feature);
+        Self::start_with(store, Config { feature, live, ..Config::default() }).await
+    }
+
+    async fn start_with(store: &Store, config: Config) -> Self {
         let poll = Duration::from_millis(5);
         let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-        let config = Config { bundle, ..Config::default() };
+        let config = Config { bundle, ..config };
         let listeners = Listeners::ephemeral().await;
         let address = listeners.grpc_address();
         let shutdown = CancellationToken::new();
@@ -61,6 +75,12 @@ impl Service {
     async fn recall(&self, context: UserContext) -> Result<RecallResponse, Status> {
         let request = RecallRequest { context: Some(context.into()), limit: 3, ..<_>::default() };
         Ok(self.client.clone().recall(request).await?.into_inner())
+    }
+
+    /// Waits until a user gets these items; within a second, as is promised.
+    async fn gives(&self, context: &UserContext, items: &[u64]) {
+        let given = || async { self.recall(context.clone()).await.unwrap().item_ids == items };
+        wait_until(given, Duration::from_secs(1)).await;
     }
 
     async fn answers_from(&self, bundle: &BundleId) {
@@ -142,6 +162,30 @@ async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     service.answers_from(&second).await;
     let answer = service.recall(bookmarks(&[11], 2)).await.unwrap();
     assert_eq!(answer.item_ids, [12, 13, 16]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_items_lie_with_their_labels_and_deleted_ones_are_gone_within_a_second() {
+    let folder = TestFolder::new("graph");
+    let store = Store::at(folder.path());
+    let catalogue: Vec<Item> =
+        (1..=6).map(|id| of_genre(id, if id <= 3 { "one" } else { "other" })).collect();
+    store.publish(&bundle(ITEMS).with_items(&catalogue).write(&store)).unwrap();
+    let feature = FakeFeature::new();
+    feature.upsert(catalogue);
+    // The mean of the first three is (0.9, 0.1); of the others (0.1, 0.9).
+    feature.upsert([of_genre(7, "one"), of_genre(8, "other"), of_genre(9, "neither")]);
+    let server = feature.start();
+    let service = Service::following(&store, &server.url()).await;
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let user = bookmarks(&[1, 2], 1);
+    service.gives(&user, &[7, 3, 6]).await;
+    feature.delete(ItemId(3));
+    feature.upsert([Item { hidden: true, ..of_genre(8, "other") }]);
+    service.gives(&user, &[7, 6, 5]).await;
+    // What a user dealt with still says where its neighbours are.
+    service.gives(&bookmarks(&[2, 3], 2), &[1, 7, 6]).await;
     service.stop().await;
 }
 

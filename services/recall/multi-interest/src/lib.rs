@@ -9,7 +9,6 @@
 mod channel;
 mod config;
 mod error;
-mod grpc;
 mod metrics;
 mod model;
 
@@ -17,7 +16,8 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 use tributary_bundle::Served;
-use tributary_recall::{Bundled, Workers, serve};
+use tributary_fresh::Items;
+use tributary_recall::{Bundled, Following, FollowingConfig, Lists, Workers};
 use tributary_runtime::{Listeners, Server};
 use tributary_tower::Loader;
 
@@ -25,23 +25,32 @@ use crate::{channel::MultiInterest, model::Model};
 pub use crate::{config::Config, error::MultiInterestError};
 
 /// Serves until `shutdown`. Says that it is not ready, and answers `FAILED_PRECONDITION`, until a
-/// first bundle is published; takes up every further one as it is published. Fails where there is
-/// no ONNX Runtime.
+/// first bundle is published and the item log is caught up with (or `startup_wait` over); takes up
+/// every further bundle as it is published, and every change of the items as it comes. Fails where
+/// there is no ONNX Runtime.
 pub async fn start(
     config: Config,
     listeners: Listeners,
     shutdown: CancellationToken,
 ) -> Result<(), MultiInterestError> {
+    let (lists, items) = (Lists::new("multi-interest", &config.cache), Items::new());
+    let following = FollowingConfig {
+        feature: &config.feature,
+        live: &config.live,
+        startup_wait: config.startup_wait,
+    };
+    let following = Following::start(&following, &items, lists.clone(), shutdown.clone())?;
     let loader = Loader::new(config.inference)?;
+    let known = items.clone();
     let index = config.index;
-    let load = move |bundle: &_| Model::load(bundle, &loader, &index);
+    let load = move |bundle: &_| Model::load(bundle, &loader, &index, &known);
     let bundled = Bundled::new(Served::start(config.bundle, load, shutdown.clone()));
-    let channel = MultiInterest::new(bundled.clone(), Workers::new(&config.workers));
+    let workers = Workers::new(&config.workers);
+    let channel = MultiInterest::new(bundled.clone(), following.live(), workers);
     let server = Server::new(&config.server, listeners, shutdown)
-        .add(grpc::service(Arc::new(channel), &config.cache));
+        .add(tributary_recall::service(Arc::new(channel), lists));
     let report = bundled.report(server.health(), |model: &Model, health| {
         health.describe("provider", model.interests.provider().as_str());
     });
-    serve(server, report).await?;
-    Ok(())
+    Ok(following.serve(server, report).await?)
 }

@@ -1,32 +1,39 @@
 use std::sync::Arc;
 
 use tributary_bundle::Bundle;
+use tributary_fresh::{ByTower, FreshIndex, Items};
 use tributary_recall::vectors::read_index;
-use tributary_retrieval::vector::{VectorConfig, VectorIndex};
+use tributary_retrieval::vector::VectorConfig;
 use tributary_tower::{Loader, Output, Tower};
 
 use crate::{MultiInterestError, metrics};
 
 const TOWER: &str = "multi_interest_user";
+const ITEM_TOWER: &str = "multi_interest_item";
 const VECTORS: &str = "tables/multi_interest_vectors.safetensors";
 
 /// What one bundle holds for this channel: the parts that must agree.
 pub(crate) struct Model {
     pub(crate) interests: Tower,
-    pub(crate) index: Arc<VectorIndex>,
+    /// The items' vectors, kept fresh from the item log.
+    pub(crate) index: Arc<FreshIndex>,
 }
 
 impl Model {
-    /// The model of a bundle. Refuses a bundle whose network does not work, or whose interests are
+    /// The model of a bundle, its items as `items` has them. Refuses a bundle whose network does not work, or whose interests are
     /// of another space than its item vectors.
     pub(crate) fn load(
         bundle: &Bundle,
         loader: &Loader,
         config: &VectorConfig,
+        items: &Items,
     ) -> Result<Self, MultiInterestError> {
         let index = read_index(bundle, VECTORS, config)?;
         let interests = loader.load(bundle, TOWER, Output::Interests, index.dimensions())?;
         metrics::indexed(index.len());
-        Ok(Self { interests, index: Arc::new(index) })
+        let placing = ByTower::load(bundle, loader, ITEM_TOWER, index.dimensions())?;
+        let index = Arc::new(FreshIndex::new(index, placing));
+        items.join(&index);
+        Ok(Self { interests, index })
     }
 }

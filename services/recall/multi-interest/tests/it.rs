@@ -9,15 +9,17 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{Code, Status, transport::Channel};
 use tributary_bundle::{Store, StoreConfig};
-use tributary_domain::{Action, BundleId, UserContext, UserId};
+use tributary_domain::{Action, BundleId, Item, ItemId, UserContext, UserId};
+use tributary_mesh::ClientConfig;
 use tributary_proto::recall::v1::{
     RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
 };
+use tributary_recall::LiveConfig;
 use tributary_recall_multi_interest::{Config, start};
 use tributary_runtime::{Configuration, Listeners};
 use tributary_testkit::{
-    TestFolder, TinyBundle, bookmarks, channel, golden, is_serving, six_vectors, wait_until,
-    wait_until_serving,
+    FakeFeature, TestFolder, TinyBundle, bookmarks, channel, golden, is_serving, of_genre,
+    six_vectors, wait_until, wait_until_serving,
 };
 
 const SERVICE: &str = "tributary.recall.v1.RecallService";
@@ -38,10 +40,22 @@ struct Service {
 }
 
 impl Service {
+    /// Without a feature service: what the bundle holds is all there is.
     async fn start(store: &Store) -> Self {
+        Self::start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
+    }
+
+    /// Follows the items of a feature service; nothing but what the test does renews the lists.
+    async fn following(store: &Store, feature: &str) -> Self {
+        let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
+        let feature = ClientConfig::at(feature);
+        Self::start_with(store, Config { feature, live, ..Config::default() }).await
+    }
+
+    async fn start_with(store: &Store, config: Config) -> Self {
         let poll = Duration::from_millis(5);
         let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-        let config = Config { bundle, ..Config::default() };
+        let config = Config { bundle, ..config };
         let listeners = Listeners::ephemeral().await;
         let address = listeners.grpc_address();
         let shutdown = CancellationToken::new();
@@ -54,6 +68,12 @@ impl Service {
     async fn recall(&self, context: UserContext) -> Result<RecallResponse, Status> {
         let request = RecallRequest { context: Some(context.into()), limit: 3, ..<_>::default() };
         Ok(self.client.clone().recall(request).await?.into_inner())
+    }
+
+    /// Waits until a user gets these items; within a second, as is promised.
+    async fn gives(&self, context: &UserContext, items: &[u64]) {
+        let given = || async { self.recall(context.clone()).await.unwrap().item_ids == items };
+        wait_until(given, Duration::from_secs(1)).await;
     }
 
     async fn answers_from(&self, bundle: &BundleId) {
@@ -132,6 +152,26 @@ async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     service.answers_from(&second).await;
     let answer = service.recall(bookmarks(&[1], 1)).await.unwrap();
     assert_eq!(answer.item_ids, [11, 12, 13]);
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_items_are_placed_and_deleted_ones_are_gone_within_a_second() {
+    let folder = TestFolder::new("multi-interest");
+    let store = Store::at(folder.path());
+    let bundle = bundle(ITEMS).with_item_tower("multi_interest_item");
+    store.publish(&bundle.write(&store)).unwrap();
+    let feature = FakeFeature::new();
+    feature.upsert([of_genre(7, "a"), of_genre(8, "d")]);
+    let server = feature.start();
+    let service = Service::following(&store, &server.url()).await;
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let one = bookmarks(&[1, 2], 1);
+    service.gives(&one, &[7, 3, 6]).await;
+    service.gives(&bookmarks(&[4, 5], 2), &[8, 6, 3]).await;
+    feature.delete(ItemId(7));
+    feature.upsert([Item { hidden: true, ..of_genre(3, "c") }]);
+    service.gives(&one, &[6, 5, 4]).await;
     service.stop().await;
 }
 

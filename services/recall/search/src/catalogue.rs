@@ -4,7 +4,6 @@ use tributary_domain::ItemChange;
 use tributary_feed::{EventSink, ItemSink, SegmentedEvent};
 use tributary_recall::{Live, RecallError};
 use tributary_retrieval::text::{TextError, TextIndex};
-use tributary_runtime::Health;
 
 use crate::metrics;
 
@@ -25,19 +24,20 @@ impl Catalogue {
         Ok(&self.index)
     }
 
+    /// Waits until requests are let in.
+    pub(crate) async fn opened(&self) {
+        self.live.opened().await;
+    }
+
     pub(crate) fn revision(&self) -> u64 {
         self.live.revision()
     }
 
     /// Commits what the log of items changes: many changes together, for a commit is dear. Never
     /// ends.
-    pub(crate) async fn keep_committed(
-        self: &Arc<Self>,
-        caught_up: impl Future<Output = ()>,
-        health: &Health,
-    ) {
+    pub(crate) async fn keep_committed(self: &Arc<Self>, caught_up: impl Future<Output = ()>) {
         let catalogue = Arc::clone(self);
-        self.live.run(move || catalogue.commit(), caught_up, health).await;
+        self.live.run(move || catalogue.commit(), caught_up).await;
     }
 
     fn commit(&self) {
@@ -68,6 +68,10 @@ impl ItemSink for Indexing {
     fn restart(&mut self) {
         report(self.0.index.restart_items());
         self.0.live.withdrawn();
+    }
+
+    fn users_deleted(&mut self) {
+        self.0.live.users_deleted();
     }
 }
 

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tributary_feed::{follow_events, follow_items};
 use tributary_mesh::Client;
 use tributary_proto::recall::v1::search_service_server::SearchServiceServer;
-use tributary_recall::{Live, Workers, serve};
+use tributary_recall::{Lists, Live, Workers, serve};
 use tributary_retrieval::text::TextIndex;
 use tributary_runtime::{Listeners, Server};
 
@@ -35,7 +35,9 @@ pub async fn start(
     shutdown: CancellationToken,
 ) -> Result<(), SearchError> {
     let index = TextIndex::new(config.text)?;
-    let catalogue = Arc::new(Catalogue::new(index, Live::new(&config.live)));
+    let lists = Lists::new("search", &config.cache);
+    let live = Live::new(&config.live, lists.clone());
+    let catalogue = Arc::new(Catalogue::new(index, live));
     let feature = Client::new("feature", &config.feature)?;
     let items = follow_items(feature.clone(), Indexing(Arc::clone(&catalogue)), shutdown.clone());
     let events = follow_events(feature, Counting(Arc::clone(&catalogue)), shutdown.clone());
@@ -45,11 +47,18 @@ pub async fn start(
     };
     let words = Arc::new(Words::new(Arc::clone(&catalogue), Workers::new(&config.workers)));
     let server = Server::new(&config.server, listeners, shutdown)
-        .add(tributary_recall::service("search", Arc::clone(&words), &config.cache))
+        .add(tributary_recall::service(Arc::clone(&words), lists))
         .add(SearchServiceServer::new(FreeText(words)));
     let health = server.health();
+    let ready = async {
+        catalogue.opened().await;
+        health.ready();
+    };
+    let beside = async {
+        tokio::join!(catalogue.keep_committed(caught_up), ready);
+    };
     tokio::select! {
-        served = serve(server, catalogue.keep_committed(caught_up, &health)) => Ok(served?),
+        served = serve(server, beside) => Ok(served?),
         () = items.ended() => Err(SearchError::Unfollowed("items")),
         () = events.ended() => Err(SearchError::Unfollowed("events")),
     }

@@ -1,6 +1,8 @@
 use std::sync::Arc;
 
+use tributary_domain::UserContext;
 use tributary_recall::{Channel, Query, RecallError, Recalled, Workers};
+use tributary_retrieval::exploration::{ColdItem, ColdQuery};
 
 use crate::counters::Counters;
 
@@ -26,5 +28,14 @@ impl Channel for Popular {
         let query = query.clone();
         let list = move || trending.recall(&query.context, query.size);
         Ok(Recalled::live(self.workers.run(list).await?))
+    }
+
+    async fn cold(
+        &self,
+        context: &Arc<UserContext>,
+        query: ColdQuery,
+    ) -> Result<Vec<ColdItem>, RecallError> {
+        let (exploration, context) = (self.counters.exploration()?, Arc::clone(context));
+        self.workers.run(move || exploration.cold(&context, &query)).await
     }
 }

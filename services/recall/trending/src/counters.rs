@@ -4,10 +4,12 @@ use arc_swap::ArcSwap;
 use tributary_domain::ItemChange;
 use tributary_feed::{EventSink, ItemSink, SegmentedEvent};
 use tributary_recall::{Live, RecallError};
-use tributary_retrieval::trending::{ActionWeights, Trending, TrendingConfig};
-use tributary_runtime::Health;
+use tributary_retrieval::{
+    exploration::Exploration,
+    trending::{ActionWeights, Trending, TrendingConfig},
+};
 
-use crate::metrics;
+use crate::{exploration::Exploring, metrics};
 
 /// The counters as the logs move them, and the snapshot that requests are answered from.
 pub(crate) struct Counters {
@@ -15,6 +17,7 @@ pub(crate) struct Counters {
     // Moved by the two followers and copied for publication, on blocking threads only.
     working: Mutex<Trending>,
     published: ArcSwap<Trending>,
+    exploring: Exploring,
     live: Live,
 }
 
@@ -23,7 +26,8 @@ impl Counters {
         let weights = config.weights;
         let trending = Trending::new(config);
         let published = ArcSwap::from_pointee(trending.clone());
-        Self { weights, working: Mutex::new(trending), published, live }
+        let (working, exploring) = (Mutex::new(trending), Exploring::default());
+        Self { weights, working, published, exploring, live }
     }
 
     /// The counters to answer from.
@@ -32,18 +36,25 @@ impl Counters {
         Ok(self.published.load_full())
     }
 
+    /// What is cold at the moment.
+    pub(crate) fn exploration(&self) -> Result<Arc<Exploration>, RecallError> {
+        self.live.admit()?;
+        Ok(self.exploring.snapshot())
+    }
+
+    /// Waits until requests are let in.
+    pub(crate) async fn opened(&self) {
+        self.live.opened().await;
+    }
+
     pub(crate) fn revision(&self) -> u64 {
         self.live.revision()
     }
 
     /// Publishes what the logs change. Never ends.
-    pub(crate) async fn keep_published(
-        self: &Arc<Self>,
-        caught_up: impl Future<Output = ()>,
-        health: &Health,
-    ) {
+    pub(crate) async fn keep_published(self: &Arc<Self>, caught_up: impl Future<Output = ()>) {
         let counters = Arc::clone(self);
-        self.live.run(move || counters.publish(), caught_up, health).await;
+        self.live.run(move || counters.publish(), caught_up).await;
     }
 
     fn publish(&self) {
@@ -69,13 +80,19 @@ pub(crate) struct Listing(pub(crate) Arc<Counters>);
 
 impl ItemSink for Listing {
     fn apply(&mut self, changes: &[ItemChange]) {
+        self.0.exploring.update(|exploration| exploration.apply(changes));
         self.0.working().apply(changes);
         self.0.live.items_changed(changes);
     }
 
     fn restart(&mut self) {
+        self.0.exploring.update(Exploration::restart_items);
         self.0.working().restart_items();
         self.0.live.withdrawn();
+    }
+
+    fn users_deleted(&mut self) {
+        self.0.live.users_deleted();
     }
 }
 
@@ -84,7 +101,10 @@ pub(crate) struct Counting(pub(crate) Arc<Counters>);
 
 impl EventSink for Counting {
     fn apply(&mut self, events: &[SegmentedEvent]) {
-        // Most events are impressions, which count nothing: they publish nothing either.
+        self.0.exploring.update(|exploration| {
+            events.iter().for_each(|event| exploration.record(&event.event));
+        });
+        // Most events are impressions, which count nothing here: they publish nothing either.
         let counted: Vec<_> = events.iter().filter(|event| self.0.counts(event)).collect();
         if counted.is_empty() {
             return;
@@ -97,6 +117,7 @@ impl EventSink for Counting {
     }
 
     fn restart(&mut self) {
+        self.0.exploring.update(Exploration::restart_events);
         self.0.working().restart_events();
         self.0.live.changed();
     }

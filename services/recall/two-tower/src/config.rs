@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use serde::Deserialize;
 use tributary_bundle::StoreConfig;
 use tributary_domain::{FieldError, prefixed};
 use tributary_inference::InferenceConfig;
-use tributary_recall::{CacheConfig, WorkersConfig};
+use tributary_mesh::ClientConfig;
+use tributary_recall::{CacheConfig, LiveConfig, WorkersConfig};
 use tributary_retrieval::vector::VectorConfig;
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 
@@ -12,11 +15,17 @@ use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 pub struct Config {
     pub server: ServerConfig,
     pub telemetry: TelemetryConfig,
+    /// Whose item log is followed.
+    pub feature: ClientConfig,
     pub bundle: StoreConfig,
     pub inference: InferenceConfig,
     pub index: VectorConfig,
+    pub live: LiveConfig,
     pub cache: CacheConfig,
     pub workers: WorkersConfig,
+    /// How long the start waits for the item log. After that the channel serves without it.
+    #[serde(with = "humantime_serde")]
+    pub startup_wait: Duration,
 }
 
 impl Default for Config {
@@ -24,11 +33,14 @@ impl Default for Config {
         Self {
             server: ServerConfig::on(7011),
             telemetry: TelemetryConfig::default(),
+            feature: ClientConfig::at("http://127.0.0.1:7001"),
             bundle: StoreConfig::default(),
             inference: InferenceConfig::default(),
             index: VectorConfig::default(),
+            live: LiveConfig::default(),
             cache: CacheConfig::default(),
             workers: WorkersConfig::default(),
+            startup_wait: Duration::from_secs(10),
         }
     }
 }
@@ -43,6 +55,7 @@ impl Configuration for Config {
     }
 
     fn check(&self) -> Result<(), FieldError> {
+        self.live.check().map_err(prefixed("live"))?;
         self.cache.check().map_err(prefixed("cache"))
     }
 }

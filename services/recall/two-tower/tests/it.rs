@@ -9,15 +9,17 @@ use tokio::task::JoinHandle;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::{Code, Status, transport::Channel};
 use tributary_bundle::{Store, StoreConfig};
-use tributary_domain::{Action, BundleId, UserContext, UserId};
+use tributary_domain::{Action, BundleId, Item, ItemId, UserContext, UserId};
+use tributary_mesh::ClientConfig;
 use tributary_proto::recall::v1::{
     RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
 };
+use tributary_recall::LiveConfig;
 use tributary_recall_two_tower::{Config, start};
 use tributary_runtime::{Configuration, Listeners};
 use tributary_testkit::{
-    TestFolder, TinyBundle, bookmarks, channel, golden, is_serving, six_vectors, wait_until,
-    wait_until_serving,
+    FakeFeature, FakeServer, Mode, Proxy, TestFolder, TinyBundle, bookmarks, channel, golden,
+    is_serving, of_genre, six_vectors, wait_until, wait_until_serving,
 };
 
 const SERVICE: &str = "tributary.recall.v1.RecallService";
@@ -38,10 +40,22 @@ struct Service {
 }
 
 impl Service {
+    /// Without a feature service: what the bundle holds is all there is.
     async fn start(store: &Store) -> Self {
+        Self::start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
+    }
+
+    /// Follows the items of a feature service; nothing but what the test does renews the lists.
+    async fn following(store: &Store, feature: &str) -> Self {
+        let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
+        let feature = ClientConfig::at(feature);
+        Self::start_with(store, Config { feature, live, ..Config::default() }).await
+    }
+
+    async fn start_with(store: &Store, config: Config) -> Self {
         let poll = Duration::from_millis(5);
         let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-        let config = Config { bundle, ..Config::default() };
+        let config = Config { bundle, ..config };
         let listeners = Listeners::ephemeral().await;
         let address = listeners.grpc_address();
         let shutdown = CancellationToken::new();
@@ -54,6 +68,12 @@ impl Service {
     async fn recall(&self, context: UserContext) -> Result<RecallResponse, Status> {
         let request = RecallRequest { context: Some(context.into()), limit: 3, ..<_>::default() };
         Ok(self.client.clone().recall(request).await?.into_inner())
+    }
+
+    /// Waits until a user gets these items; within a second, as is promised.
+    async fn gives(&self, context: &UserContext, items: &[u64]) {
+        let given = || async { self.recall(context.clone()).await.unwrap().item_ids == items };
+        wait_until(given, Duration::from_secs(1)).await;
     }
 
     async fn answers_from(&self, bundle: &BundleId) {
@@ -130,6 +150,134 @@ async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     service.answers_from(&second).await;
     let answer = service.recall(bookmarks(&[1], 1)).await.unwrap();
     assert_eq!(answer.item_ids, [11, 12, 13]);
+    service.stop().await;
+}
+
+/// Items 1 to 6 as the bundle's trainer knew them.
+fn catalogue() -> Vec<Item> {
+    (1..=6).zip(["a", "b", "c", "d", "e", "f"]).map(|(id, genre)| of_genre(id, genre)).collect()
+}
+
+/// Published, with an item tower and the catalogue that it was trained with.
+fn publish_with_tower(store: &Store) {
+    let bundle = bundle(ITEMS).with_item_tower("item_tower").with_items(&catalogue());
+    store.publish(&bundle.write(store)).unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn new_items_are_placed_changed_ones_move_and_deleted_ones_are_gone_within_a_second() {
+    let folder = TestFolder::new("two-tower");
+    let store = Store::at(folder.path());
+    publish_with_tower(&store);
+    let feature = FakeFeature::new();
+    feature.upsert(catalogue());
+    let server = feature.start();
+    let service = Service::following(&store, &server.url()).await;
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+
+    // Those of the bundle keep their vectors, which the tower of this test would not give them.
+    let first = bookmarks(&[1], 1);
+    service.gives(&first, &[2, 3, 6]).await;
+    // A list that is cached may stay for a while; another version of the user is computed anew.
+    feature.upsert([of_genre(7, "a"), of_genre(8, "f")]);
+    let later = wait_for_version(&service, 7).await;
+    service.gives(&later, &[7, 2, 3]).await;
+    feature.upsert([of_genre(7, "e"), of_genre(4, "b")]);
+    let moved = wait_for_version(&service, 4).await;
+    service.gives(&moved, &[4, 2, 3]).await;
+
+    feature.delete(ItemId(2));
+    feature.upsert([Item { hidden: true, ..of_genre(4, "b") }]);
+    service.gives(&moved, &[3, 6, 5]).await;
+    service.gives(&first, &[3, 6, 5]).await;
+    service.stop().await;
+}
+
+/// A version of the user whose list was computed when the item was first in it.
+async fn wait_for_version(service: &Service, item: u64) -> UserContext {
+    for version in 100.. {
+        let context = bookmarks(&[1], version * 10 + item);
+        if service.recall(context.clone()).await.unwrap().item_ids[0] == item {
+            return context;
+        }
+        tokio::task::yield_now().await;
+    }
+    unreachable!("versions do not end")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_that_was_made_for_a_user_outlives_a_deletion() {
+    let folder = TestFolder::new("two-tower");
+    let store = Store::at(folder.path());
+    publish_with_tower(&store);
+    let feature = FakeFeature::new();
+    feature.upsert(catalogue());
+    let server = feature.start();
+    let service = Service::following(&store, &server.url()).await;
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+
+    let user = bookmarks(&[1], 1);
+    let cached = || async { service.recall(user.clone()).await.unwrap().cached };
+    wait_until(cached, PATIENCE).await;
+    feature.delete_user(user.user);
+    // Asking makes a new list, so that it is asked only once the old one must be gone.
+    wait_until(|| async { !cached().await }, Duration::from_secs(1)).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_log_goes_on_where_it_was_and_begins_again_with_another_store() {
+    let folder = TestFolder::new("two-tower");
+    let store = Store::at(folder.path());
+    publish_with_tower(&store);
+    let feature = FakeFeature::new();
+    feature.upsert(catalogue());
+    let server = feature.start();
+    let proxy = Proxy::start(server.address()).await;
+    let service = Service::following(&store, &proxy.url()).await;
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let user = bookmarks(&[1], 1);
+    service.gives(&user, &[2, 3, 6]).await;
+
+    // Deleted while the connection is away: the channel goes on serving, and learns of it later.
+    proxy.set(Mode::Close);
+    feature.delete(ItemId(2));
+    assert_eq!(service.recall(user.clone()).await.unwrap().item_ids, [2, 3, 6]);
+    proxy.set(Mode::Pass);
+    let gone = || async { service.recall(user.clone()).await.unwrap().item_ids == [3, 6, 5] };
+    wait_until(gone, PATIENCE).await;
+
+    // Another store in its place: shorter, with item 2 and without item 3.
+    feature.reset();
+    let others = catalogue().into_iter().filter(|item| item.id != ItemId(3));
+    feature.upsert(others.chain([Item { hidden: true, ..of_genre(3, "c") }]));
+    let back = || async { service.recall(user.clone()).await.unwrap().item_ids == [2, 6, 5] };
+    wait_until(back, PATIENCE).await;
+    service.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_start_without_the_feature_service_is_not_held_up_for_ever() {
+    let folder = TestFolder::new("two-tower");
+    let store = Store::at(folder.path());
+    publish_with_tower(&store);
+    let feature = FakeFeature::new();
+    feature.upsert(catalogue());
+    let address = feature.start().address();
+    let config = Config {
+        feature: ClientConfig::at(format!("http://{address}")),
+        startup_wait: Duration::from_millis(300),
+        ..Config::default()
+    };
+    let service = Service::start_with(&store, config).await;
+    let early = service.recall(bookmarks(&[1], 1)).await;
+    assert!(early.is_err_and(|status| status.code() == Code::FailedPrecondition));
+    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    assert_eq!(service.recall(bookmarks(&[1], 1)).await.unwrap().item_ids, [2, 3, 6]);
+    feature.delete(ItemId(2));
+    let _server = FakeServer::start_at(address, feature.service());
+    let gone = || async { service.recall(bookmarks(&[1], 1)).await.unwrap().item_ids == [3, 6, 5] };
+    wait_until(gone, PATIENCE).await;
     service.stop().await;
 }
 

@@ -4,7 +4,22 @@ use super::*;
 use crate::fakes::{Act, Fake};
 
 fn shown(items: std::ops::RangeInclusive<u64>) -> Shown {
-    Shown { user: UserId(7), items: items.map(ItemId).collect(), time: Timestamp(1_000) }
+    let items = items.map(|item| (ItemId(item), served(item))).collect();
+    Shown { user: UserId(7), items, time: Timestamp(1_000) }
+}
+
+/// A context that tells by its version which item it belongs to.
+fn served(item: u64) -> Served {
+    Served {
+        request_id: "r".into(),
+        scene: "home".into(),
+        position: 1,
+        score: 0.0,
+        ranking_bundle: None,
+        context_version: item,
+        channels: Vec::new(),
+        exploration: false,
+    }
 }
 
 fn config(queue: usize) -> ImpressionsConfig {
@@ -13,8 +28,11 @@ fn config(queue: usize) -> ImpressionsConfig {
 
 fn recorded(fake: &Fake) -> Vec<u64> {
     let events = fake.recorded.lock().unwrap();
-    assert!(events.iter().all(|event| event.behaviour.action == Action::Impression));
-    events.iter().map(|event| event.behaviour.item.0).collect()
+    for ServedEvent { event, served: context } in events.iter() {
+        assert_eq!(event.behaviour.action, Action::Impression);
+        assert_eq!(context.as_ref(), Some(&served(event.behaviour.item.0)));
+    }
+    events.iter().map(|served| served.event.behaviour.item.0).collect()
 }
 
 #[tokio::test(start_paused = true)]

@@ -97,8 +97,8 @@ fn a_token_brings_what_was_served() {
 fn explain_and_events_are_checked() {
     let good =
         wire::ExplainRequest { user_id: 7, size: 20, item_ids: vec![1], ..Default::default() };
-    let field = |message| explain(message, &fakes::config()).unwrap_err().field;
-    assert!(explain(good.clone(), &fakes::config()).is_ok());
+    let field = |message| explain(message, &fakes::config(), NOW).unwrap_err().field;
+    assert!(explain(good.clone(), &fakes::config(), NOW).is_ok());
     assert_eq!(field(wire::ExplainRequest { item_ids: vec![], ..good.clone() }), "item_ids");
     assert_eq!(field(wire::ExplainRequest { item_ids: vec![1; 101], ..good.clone() }), "item_ids");
     assert_eq!(field(wire::ExplainRequest { item_ids: vec![1, 0], ..good.clone() }), "item_ids[1]");
