@@ -86,6 +86,13 @@ pub(crate) struct UpOptions {
     /// A configuration file for the trainer.
     #[arg(long)]
     pub trainer_config: Option<PathBuf>,
+    /// Follows a database too: the configuration file of `ingest`.
+    #[arg(long, value_name = "FILE")]
+    pub ingest: Option<PathBuf>,
+    /// Follows the database of `mysql://user:password@host:port/database`, with the mapping of
+    /// `--ingest` or else the default one.
+    #[arg(long, value_name = "URL")]
+    pub mysql: Option<String>,
     /// Starts everything, prints a list, and stops again.
     #[arg(long)]
     pub once: bool,

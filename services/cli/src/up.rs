@@ -39,7 +39,8 @@ pub(crate) async fn run(options: UpOptions, output: Output) -> Result<(), CliErr
         return Ok(());
     };
     let data = data?;
-    let mut supervisor = Supervisor::start(&place.home, &place.binaries, &place.ports).await?;
+    let mut supervisor =
+        Supervisor::start(&place.home, &place.binaries, &place.ports, &place.options).await?;
     let outcome = signals.unless_stopped(serve(&mut supervisor, &data, &place, &output)).await;
     if signals.unless_stopped(supervisor.stop(&output)).await.is_none() {
         output.remark("stopped without draining");

@@ -76,6 +76,11 @@ impl FakeFeature {
         state.contexts.get(&user).cloned().unwrap_or_else(|| UserContext::cold(user))
     }
 
+    /// All items, by id.
+    pub fn items(&self) -> Vec<Item> {
+        self.state.borrow().items.values().cloned().collect()
+    }
+
     /// Adds or replaces items, as changes of the log.
     pub fn upsert(&self, items: impl IntoIterator<Item = Item>) {
         self.state.send_modify(|state| items.into_iter().for_each(|item| state.upsert(item)));

@@ -6,6 +6,7 @@
 mod bundle;
 mod feature;
 mod folder;
+mod mariadb;
 mod ports;
 mod process;
 mod proxy;
@@ -16,6 +17,7 @@ mod wait;
 pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, of_genre, six_vectors};
 pub use feature::FakeFeature;
 pub use folder::TestFolder;
+pub use mariadb::MariaDb;
 pub use ports::{free_port, free_ports};
 pub use process::Process;
 pub use proxy::{Mode, Proxy};

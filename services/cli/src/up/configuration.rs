@@ -6,16 +6,51 @@ use toml::{Table, Value};
 
 use super::{
     home::Home,
-    service::{Ports, Service},
+    service::{INGEST, Ports, Service},
 };
-use crate::CliError;
+use crate::{CliError, arguments::UpOptions};
 
 /// Writes the service's configuration into the home and returns the file.
 pub(super) fn write(service: &Service, home: &Home, ports: &Ports) -> Result<PathBuf, CliError> {
-    let mut table: Table = service
-        .configuration
-        .parse()
-        .map_err(|source| CliError::Configuration { name: service.name.to_owned(), source })?;
+    let table = parsed(service, service.configuration)?;
+    fitted(table, service, home, ports)
+}
+
+/// The same for `ingest`: from the file or the URL that was given, `None` without either.
+pub(super) fn write_ingest(
+    options: &UpOptions,
+    home: &Home,
+    ports: &Ports,
+) -> Result<Option<PathBuf>, CliError> {
+    let text = match (&options.ingest, &options.mysql) {
+        (None, None) => return Ok(None),
+        (Some(path), _) => fs::read_to_string(path).map_err(CliError::file(path))?,
+        (None, Some(_)) => INGEST.configuration.to_owned(),
+    };
+    let mut table = parsed(&INGEST, &text)?;
+    for section in ["server", "feature", "source"] {
+        table.entry(section).or_insert_with(|| Table::new().into());
+    }
+    set(&mut table, "feature", "address", ports.addresses().feature);
+    if let Some(url) = &options.mysql {
+        set(&mut table, "source", "url", url.clone());
+    }
+    set(&mut table, "server", "listen", format!("127.0.0.1:{}", ports.of(&INGEST)));
+    let data = home.root().join("ingest");
+    table.insert("data".into(), data.to_string_lossy().into_owned().into());
+    fitted(table, &INGEST, home, ports).map(Some)
+}
+
+fn parsed(service: &Service, text: &str) -> Result<Table, CliError> {
+    text.parse().map_err(|source| CliError::Configuration { name: service.name.to_owned(), source })
+}
+
+fn fitted(
+    mut table: Table,
+    service: &Service,
+    home: &Home,
+    ports: &Ports,
+) -> Result<PathBuf, CliError> {
     move_ports(&mut table, ports);
     let metrics = format!("127.0.0.1:{}", ports.metrics_of(service));
     set(&mut table, "server", "metrics_listen", metrics);

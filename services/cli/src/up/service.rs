@@ -47,6 +47,9 @@ pub(super) const SERVICES: [Service; 10] = [
     service!("gateway", 7000, "tributary.gateway.v1.GatewayService"),
 ];
 
+/// Started where a database is to be followed. Its health is that of the process.
+pub(super) const INGEST: Service = service!("ingest", 7031, "");
+
 const GATEWAY: u16 = 7000;
 const METRICS: u16 = 1000;
 
@@ -59,7 +62,7 @@ impl Ports {
     pub(super) fn choose(gateway: u16) -> Result<Self, CliError> {
         let mut held = Vec::new();
         let mut ports = BTreeMap::new();
-        for service in &SERVICES {
+        for service in SERVICES.iter().chain([&INGEST]) {
             for standard in [service.port, service.port + METRICS] {
                 let wanted = if gateway == 0 { 0 } else { gateway + (standard - GATEWAY) };
                 let listener = TcpListener::bind(("127.0.0.1", wanted)).map_err(|source| {

@@ -14,9 +14,9 @@ use super::{
     home::Home,
     listing::Process,
     process::{self, Launch},
-    service::{Ports, SERVICES, Service},
+    service::{INGEST, Ports, SERVICES, Service},
 };
-use crate::{CliError, output::Output};
+use crate::{CliError, arguments::UpOptions, output::Output};
 
 const POLL: Duration = Duration::from_millis(100);
 const GRACE: Duration = Duration::from_secs(10);
@@ -44,14 +44,21 @@ impl Supervisor {
         home: &Home,
         binaries: &Path,
         ports: &Ports,
+        options: &UpOptions,
     ) -> Result<Self, CliError> {
         let control = control::listen(&home.socket()).await?;
-        let mut members = Vec::with_capacity(SERVICES.len());
+        let mut configured = Vec::with_capacity(SERVICES.len() + 1);
         for service in &SERVICES {
+            configured.push((service, configuration::write(service, home, ports)?));
+        }
+        let ingest = configuration::write_ingest(options, home, ports)?;
+        configured.extend(ingest.map(|configuration| (&INGEST, configuration)));
+        let mut members = Vec::with_capacity(configured.len());
+        for (service, configuration) in configured {
             let launch = Launch {
                 name: service.name,
                 binary: binaries.join(service.name),
-                configuration: configuration::write(service, home, ports)?,
+                configuration,
                 log: home.log(service.name),
             };
             process::clear_log(&launch.log)?;
@@ -75,7 +82,9 @@ impl Supervisor {
         output: &Output,
     ) -> Result<(), CliError> {
         let end = Instant::now() + patience;
-        for member in &mut self.members {
+        // The snapshot of a database may take hours, and answers come meanwhile.
+        let awaited = self.members.iter_mut().filter(|member| member.service.name != INGEST.name);
+        for member in awaited {
             member.wait_healthy(end, patience, output).await?;
         }
         Ok(())

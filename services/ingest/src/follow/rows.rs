@@ -1,0 +1,168 @@
+//! Rows of the binlog, in the columns of a layout.
+
+use std::sync::Arc;
+
+use mysql_async::{
+    binlog::{events::RowsEventData, row::BinlogRow},
+    prelude::Queryable,
+};
+use tributary_proto::entity::v1 as entity;
+
+use super::Follower;
+use crate::{
+    cell::Cell,
+    change::Change,
+    error::IngestError,
+    layout::Layout,
+    metrics,
+    reader::{Reader, Row},
+    sink::MOST,
+    snapshot,
+    source::quoted,
+};
+
+/// Where the columns of a layout are in the rows of one event.
+type Places = Vec<usize>;
+
+impl Follower<'_, '_> {
+    /// Takes the rows of one event.
+    pub(super) async fn rows(&mut self, event: &RowsEventData<'static>) -> Result<(), IngestError> {
+        let Some(layout) = self.maps.get(&event.table_id()) else {
+            let reason = format!("rows of table id {} come before their table", event.table_id());
+            return Err(self.impossible(reason));
+        };
+        let Some(layout) = layout.clone() else { return Ok(()) };
+        let Some(map) = self.events.table_map(event.table_id()).cloned() else {
+            return Err(self.impossible("rows come before their table".to_owned()));
+        };
+        let before = event
+            .columns_before_image()
+            .map(|columns| places(&layout, |at| columns.get(at).is_some_and(|bit| *bit)));
+        let after = event
+            .columns_after_image()
+            .map(|columns| places(&layout, |at| columns.get(at).is_some_and(|bit| *bit)));
+        let missing = |places: &Option<Result<Places, String>>| {
+            places.as_ref().and_then(|places| places.as_ref().err().cloned())
+        };
+        if let Some(column) = missing(&before).or_else(|| missing(&after)) {
+            let table = &layout.table.name;
+            let reason = format!(
+                "rows of table {table} lack column {column}: a session set binlog_row_image"
+            );
+            return Err(self.impossible(reason));
+        }
+        let (before, after) = (before.and_then(Result::ok), after.and_then(Result::ok));
+        let place = self.position.binlog.to_string();
+        for row in event.rows(&map) {
+            let (old, new) = match row {
+                Ok(row) => row,
+                Err(error) => {
+                    let table = &layout.table.name;
+                    let reason = format!("a row of table {table} cannot be read: {error}");
+                    return Err(self.impossible(reason));
+                }
+            };
+            let old = old.zip(before.as_ref()).map(|(row, places)| cells(&layout, row, places));
+            let new = new.zip(after.as_ref()).map(|(row, places)| cells(&layout, row, places));
+            self.row(&layout, old, new, &place).await?;
+        }
+        Ok(())
+    }
+
+    async fn row(
+        &mut self,
+        layout: &Arc<Layout>,
+        old: Option<Row>,
+        new: Option<Row>,
+        place: &str,
+    ) -> Result<(), IngestError> {
+        let table = &layout.table.name;
+        let (kind, row, mut outcome) = match (&old, &new) {
+            (None, Some(new)) => ("insert", new, layout.appeared(new)),
+            (Some(old), None) => ("delete", old, layout.vanished(old)),
+            (Some(old), Some(new)) => ("update", new, layout.changed(old, new)),
+            (None, None) => return Ok(()),
+        };
+        metrics::row(table, kind);
+        if let Reader::Interactions(reader) = &layout.reader
+            && !reader.distinct
+        {
+            self.tellers.note(layout, old.as_ref(), new.as_ref());
+            outcome.changes = self.still_told(layout, outcome.changes).await?;
+        }
+        self.batch.add(layout, row, outcome, place);
+        if self.batch.changes.len() >= MOST - 1 {
+            self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// Leaves out retractions of events that another row still tells: the table's keys allow rows
+    /// that are the same event. The rows are looked at as they are now; where they change once
+    /// more, the binlog has that further on. Rows that are known to tell it no more may still be
+    /// seen, because the binlog is ahead of what is visible.
+    async fn still_told(
+        &mut self,
+        layout: &Layout,
+        changes: Vec<Change>,
+    ) -> Result<Vec<Change>, IngestError> {
+        let mut kept = Vec::with_capacity(changes.len());
+        for change in changes {
+            let told = match &change {
+                Change::Retract(event) => self.is_told(layout, event).await?,
+                _ => false,
+            };
+            if !told {
+                kept.push(change);
+            }
+        }
+        Ok(kept)
+    }
+
+    async fn is_told(
+        &mut self,
+        layout: &Layout,
+        event: &entity::Event,
+    ) -> Result<bool, IngestError> {
+        let Reader::Interactions(reader) = &layout.reader else { return Ok(false) };
+        let columns: Vec<String> = layout.columns().map(|column| quoted(&column.name)).collect();
+        let query = format!(
+            "SELECT {} FROM {} WHERE {} = ? AND {} = ?",
+            columns.join(", "),
+            quoted(&layout.table.name),
+            columns[reader.user],
+            columns[reader.item],
+        );
+        let rows: Vec<mysql_async::Row> =
+            self.session.conn.exec(query, (event.user_id, event.item_id)).await?;
+        Ok(rows.into_iter().any(|row| {
+            let (row, _) = snapshot::read(layout, row);
+            self.tellers.tells(layout, &row, event)
+        }))
+    }
+}
+
+/// The places of the layout's columns in rows that have those columns of the table for which
+/// `is_there` holds; otherwise the name of one that they lack.
+fn places(layout: &Layout, is_there: impl Fn(usize) -> bool) -> Result<Places, String> {
+    let place = |column: &usize| {
+        let before = (0..*column).filter(|column| is_there(*column)).count();
+        is_there(*column)
+            .then_some(before)
+            .ok_or_else(|| layout.table.columns[*column].name.clone())
+    };
+    layout.needed.iter().map(place).collect()
+}
+
+fn cells(layout: &Layout, mut row: BinlogRow, places: &Places) -> Row {
+    let cell = |(place, column): (&usize, &crate::schema::Column)| {
+        let value = row.take(*place);
+        let value = value
+            .unwrap_or(mysql_async::binlog::value::BinlogValue::Value(mysql_async::Value::NULL));
+        Cell::from_binlog(value, &column.kind)
+    };
+    places.iter().zip(layout.columns()).map(cell).collect()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! The snapshot: whole while others write, gone on with after an end, taken again where asked for.
+
+use mysql_async::prelude::Queryable;
+use tributary_ingest::OnPurged;
+use tributary_testkit::{is_serving, wait_until};
+
+use crate::harness::{PATIENCE, Running, SCHEMA, World, connect};
+
+const ROWS: &str = "INSERT INTO illust (illust_id, artist_id, title) SELECT seq * 2, 1, 'old' FROM seq_1_to_600;
+    INSERT INTO user SELECT seq, 'x' FROM seq_1_to_200;
+    INSERT INTO interaction SELECT 1 + seq MOD 200, 2 * seq, seq MOD 2, '2024-01-01' FROM seq_1_to_600";
+
+/// Changes rows before, at and behind the place that a snapshot may have reached.
+async fn write(url: String, rounds: u64) {
+    let mut sql = connect(&url).await;
+    for round in 0..rounds {
+        let (low, high) = (2 + 2 * (round * 7 % 600), 2 + 2 * (599 - round * 11 % 600));
+        for statement in [
+            format!("UPDATE illust SET title = 'round {round}' WHERE illust_id IN ({low}, {high})"),
+            format!("UPDATE IGNORE illust SET illust_id = {} WHERE illust_id = {high}", high + 1),
+            format!("DELETE FROM illust WHERE illust_id = {}", low + 20),
+            format!("INSERT IGNORE INTO illust (illust_id, artist_id) VALUES ({}, 9)", low + 5),
+            format!("UPDATE interaction SET label = 1 - label WHERE illust_id IN ({low}, {high})"),
+            format!("DELETE FROM interaction WHERE illust_id = {}", high - 8),
+            format!(
+                "UPDATE IGNORE interaction SET user_id = 1 + {round} MOD 200 WHERE illust_id = {low}"
+            ),
+        ] {
+            sql.query_drop(statement).await.unwrap();
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn writes_during_the_snapshot_end_in_the_right_state() {
+    let mut world = World::new(SCHEMA).await;
+    world.run(ROWS).await;
+    let mut config = world.config();
+    config.snapshot.chunk = 7;
+    let writer = tokio::spawn(write(world.db.url("shop"), 60));
+    let ingest = Running::start(config).await;
+    writer.await.unwrap();
+    ingest.ready().await;
+    world.converged().await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_snapshot_goes_on_where_it_was_stopped() {
+    let mut world = World::new(SCHEMA).await;
+    world.run(ROWS).await;
+    let mut config = world.config();
+    config.snapshot.chunk = 5;
+    let mut places = std::collections::BTreeSet::new();
+    for round in 1..=6 {
+        let ingest = Running::start(config.clone()).await;
+        let enough = round * 60;
+        wait_until(async || world.feature.items().len() >= enough, PATIENCE).await;
+        assert!(!is_serving(ingest.address, "").await, "not ready before it is done");
+        ingest.stop().await;
+        world.run(&format!("DELETE FROM illust WHERE illust_id = {}", round * 4)).await;
+        places.insert(world.feature.position("mysql"));
+    }
+    assert_eq!(places.len(), 6, "each start went further");
+    let ingest = Running::start(config).await;
+    ingest.ready().await;
+    world.converged().await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_lost_binlog_is_an_error_or_a_new_snapshot() {
+    let mut world = World::new(SCHEMA).await;
+    world.run(ROWS).await;
+    let config = world.config();
+    let ingest = Running::start(config.clone()).await;
+    ingest.ready().await;
+    ingest.stop().await;
+    world.run("INSERT INTO illust (illust_id, artist_id) VALUES (5001, 1)").await;
+    world.run("FLUSH BINARY LOGS").await;
+    world.run("FLUSH BINARY LOGS").await;
+    // The server keeps a file for as long as it takes the stopped reader for alive.
+    loop {
+        let logs: Vec<(String, u64)> = world.sql.query("SHOW BINARY LOGS").await.unwrap();
+        if logs.len() == 1 {
+            break;
+        }
+        let last = &logs.last().unwrap().0;
+        world.run(&format!("PURGE BINARY LOGS TO '{last}'")).await;
+    }
+
+    let failure = Running::start(config.clone()).await.failure().await;
+    assert!(failure.contains("the server no longer has the binlog at bin.000001:"), "{failure}");
+    assert!(failure.contains("source.on_purged"), "{failure}");
+
+    let mut again = config;
+    again.source.on_purged = OnPurged::Snapshot;
+    let ingest = Running::start(again).await;
+    world.converged().await;
+    ingest.ready().await;
+    world.run("INSERT INTO illust (illust_id, artist_id) VALUES (5003, 1)").await;
+    world.converged().await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_database_and_feature_may_be_away() {
+    let mut world = World::new(SCHEMA).await;
+    world.run(ROWS).await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+
+    world.feature.fail(Some(tonic::Code::Unavailable));
+    world.run("UPDATE illust SET title = 'while feature was away'").await;
+    world.run("UPDATE illust SET title = CONCAT(title, '?') WHERE illust_id < 100").await;
+    world.feature.fail(None);
+    world.converged().await;
+
+    for _ in 0..2 {
+        world.db.kill_9().await.unwrap();
+        world.db.restart().await.unwrap();
+        world.sql = connect(&world.db.url("shop")).await;
+        world.run("UPDATE illust SET title = CONCAT(title, '!')").await;
+        world.converged().await;
+    }
+    ingest.stop().await;
+}
