@@ -16,7 +16,8 @@ ITEMS ?= 50000
 USERS ?= 20000
 WORK ?= .tributary/bench-train
 
-.PHONY: help up test lint bench bench-store bench-train quality build data tools servers python clean-state
+.PHONY: help up test lint bench bench-live bench-store bench-train chaos quality build data tools servers python \
+	clean-state
 
 help:
 	@grep -E '^[a-z-]+:.*##' Makefile | sed 's/:.*## /\t/' | sort | column -t -s "$$(printf '\t')"
@@ -38,6 +39,14 @@ lint: python ## Formatting, clippy, buf lint
 bench: tools data ## Latency, memory and kernels, each against its baseline in the same run
 	cargo build --release --workspace --bins
 	target/release/bench --data $(DATA)
+
+bench-live: tools data servers ## From a commit in MariaDB to the answer: 200 trials, the distribution
+	cargo build --release --workspace --bins
+	target/release/bench-live
+
+chaos: tools servers ## 100,000 row changes while ingest and feature are killed; then compared row by row
+	cargo build --workspace --bins
+	TRIBUTARY_CHAOS_CHANGES=100000 cargo test -p tributary-e2e --test e2e chaos -- --nocapture
 
 quality: tools data ## Every model on MovieLens 100K, random split, mean of three seeds
 	cargo build --release --workspace --bins

@@ -5,8 +5,10 @@
 
 mod bundle;
 mod command;
+mod following;
 mod mesh;
 
 pub use bundle::{home_with_store, sample_data, trained_home};
 pub use command::{binary, repository, run, run_json};
+pub use following::{Following, Happening, Rows, connect, illustrations};
 pub use mesh::{Mesh, Process, load};

@@ -51,11 +51,17 @@ impl Mesh {
 
     /// The same over a home that is there already, with another data set.
     pub fn start_in(home: TempDir, data: &Path) -> Result<Self> {
+        Self::start_with(home, data, &[])
+    }
+
+    /// The same with more arguments for `tributary up`.
+    pub fn start_with(home: TempDir, data: &Path, more: &[&str]) -> Result<Self> {
         let mut up = Command::new(binary("tributary")?)
             .args(["up", "--json", "--port", "0", "--patience", "120s", "--home"])
             .arg(home.path())
             .arg("--data")
             .arg(data)
+            .args(more)
             .current_dir(repository())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())

@@ -5,6 +5,8 @@
 
 #[path = "e2e/channels.rs"]
 mod channels;
+#[path = "e2e/chaos.rs"]
+mod chaos;
 #[path = "e2e/clients.rs"]
 mod clients;
 #[path = "e2e/contract.rs"]

@@ -1,0 +1,55 @@
+//! `make bench-live`: how long it takes from a commit in MariaDB to an answer that knows it.
+
+mod spread;
+mod trial;
+
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use spread::Spread;
+use tributary_e2e::{Mesh, connect, home_with_store, illustrations, sample_data};
+
+const TRIALS: u64 = 200;
+
+#[tokio::main]
+async fn main() -> Result<()> {
+    let mut arguments = std::env::args().skip(1);
+    let trials = match arguments.next() {
+        Some(text) => text.parse().with_context(|| format!("not a number of trials: {text}"))?,
+        None => TRIALS,
+    };
+    let data: PathBuf = arguments.next().map_or_else(sample_data, PathBuf::from);
+    let db = illustrations().await?;
+    let url = db.url("illustrations");
+    let home = home_with_store(&data)?;
+    let mesh = tokio::task::block_in_place(|| Mesh::start_with(home, &data, &["--mysql", &url]))?;
+    let mut sql = connect(&url).await?;
+    let clients = trial::Clients::connect(&mesh).await?;
+    clients.await_ingest(&mesh).await?;
+
+    let mut spreads = [
+        Spread::new("bookmark → the user's list is another one"),
+        Spread::new("new item → found by search"),
+        Spread::new("new item → in an exploration slot"),
+        Spread::new("deletion → out of search and lists"),
+    ];
+    for number in 0..trials {
+        let times = clients.trial(&mut sql, number).await?;
+        for (spread, time) in spreads.iter_mut().zip(times) {
+            spread.add(time);
+        }
+    }
+    print(&spreads, trials);
+    tokio::task::block_in_place(|| mesh.stop())?;
+    Ok(())
+}
+
+#[expect(clippy::print_stdout, reason = "the result")]
+fn print(spreads: &[Spread], trials: u64) {
+    println!(
+        "{trials} trials, from the answer to COMMIT in MariaDB to the first answer that knows it"
+    );
+    println!("| what | p50 | p90 | p99 | max | none within 5 s |");
+    println!("|---|---|---|---|---|---|");
+    spreads.iter().for_each(|spread| println!("{spread}"));
+}
