@@ -215,7 +215,8 @@ mod tests {
 
     #[test]
     fn bad_messages_name_the_field() {
-        let cases: [(fn(&mut wire::Served), &str); 10] = [
+        type Change = fn(&mut wire::Served);
+        let cases: [(Change, &str); 10] = [
             (|served| served.request_id.push('x'), "request_id"),
             (|served| served.scene = "x".repeat(101), "scene"),
             (|served| served.position = 0, "position"),

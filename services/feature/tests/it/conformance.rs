@@ -10,13 +10,21 @@ use tributary_testkit::{RedisCluster, RedisServer, TestFolder};
 /// What keeps the data.
 pub(crate) enum Backend {
     Embedded(TestFolder),
-    Redis(RedisServer),
+    Redis(Box<RedisServer>),
     Cluster(RedisCluster),
 }
 
 impl Backend {
     fn embedded() -> Self {
         Self::Embedded(TestFolder::new("store"))
+    }
+
+    async fn server() -> Self {
+        Self::Redis(Box::new(RedisServer::start().await))
+    }
+
+    async fn cluster() -> Self {
+        Self::Cluster(RedisCluster::start().await)
     }
 
     /// Opens what is kept, once more or for the first time.
@@ -87,10 +95,10 @@ async fn embedded() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn redis() {
-    all(&mut Backend::Redis(RedisServer::start().await)).await;
+    all(&mut Backend::server().await).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn cluster() {
-    all(&mut Backend::Cluster(RedisCluster::start().await)).await;
+    all(&mut Backend::cluster().await).await;
 }

@@ -31,7 +31,7 @@ pub(crate) fn served(position: u32) -> tributary_domain::Served {
         scene: "home".to_owned(),
         position,
         score: 0.25,
-        ranking_bundle: (position % 2 == 0).then(|| "bundle".into()),
+        ranking_bundle: position.is_multiple_of(2).then(|| "bundle".into()),
         context_version: 7,
         channels: vec![ServedChannel { channel: "search".into(), position: 4, score: 1.5 }],
         exploration: position == 3,

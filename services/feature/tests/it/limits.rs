@@ -155,6 +155,7 @@ async fn served() {
 
 #[tokio::test]
 async fn changes() {
+    type Spoil = fn(&mut ApplyChangesRequest);
     let client = Served::start(|_| {}).await.client;
     let request = |change: fn(&mut ApplyChangesRequest)| {
         let mut request = ApplyChangesRequest {
@@ -166,7 +167,7 @@ async fn changes() {
         change(&mut request);
         request
     };
-    let cases: [(fn(&mut ApplyChangesRequest), &str); 9] = [
+    let cases: [(Spoil, &str); 9] = [
         (|request| request.source.clear(), "source"),
         (|request| request.source = "x".repeat(101), "source"),
         (|request| request.position.clear(), "position"),

@@ -157,7 +157,7 @@ pub(super) async fn position(link: &Link, source: &str) -> Result<Vec<u8>, Store
     let mut get = redis::cmd("HGET");
     get.arg(keys::positions()).arg(source);
     let position: Option<Vec<u8>> = link.ask(Request::Command(get)).await?;
-    Ok(position.unwrap_or_else(Vec::new))
+    Ok(position.unwrap_or_default())
 }
 
 fn next<T: redis::FromRedisValue>(rows: &mut std::vec::IntoIter<Value>) -> Result<T, StoreError> {

@@ -134,7 +134,7 @@ async fn write(
         call.key(partition.state(**user)).key(partition.recorded(**user));
     }
     let forgotten = changed.iter().map(|(_, held)| held.forgotten_version()).max().unwrap_or(0);
-    call.bytes(read.floor.clone().unwrap_or_else(String::new));
+    call.bytes(read.floor.clone().unwrap_or_default());
     call.bytes(if forgotten == 0 { String::new() } else { forgotten.to_string() });
     call.arg(shared.recorded);
     for (_, held) in &changed {

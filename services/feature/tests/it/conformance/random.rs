@@ -6,13 +6,12 @@ use proptest::{
     prelude::*,
     test_runner::{TestCaseError, TestRunner},
 };
-use tokio::runtime::Runtime;
+use tokio::{runtime::Runtime, sync::Mutex};
 use tributary_domain::{
     Action, Behaviour, Event, Gender, Item, ItemId, ServedEvent, SourceChange, UserContext, UserId,
     UserProfile,
 };
 use tributary_feature::{Retention, Store, StoreError, store::Changes};
-use tributary_testkit::{RedisCluster, RedisServer};
 
 use super::Backend;
 use crate::{
@@ -210,7 +209,7 @@ fn position(applied: u64) -> Vec<u8> {
 
 fn does_what_the_model_does(start: impl AsyncFnOnce() -> Backend, cases: u32) {
     let runtime = Runtime::new().unwrap();
-    let backend = std::cell::RefCell::new(runtime.block_on(start()));
+    let backend = Mutex::new(runtime.block_on(start()));
     let config = ProptestConfig {
         cases,
         max_shrink_iters: 200,
@@ -218,8 +217,10 @@ fn does_what_the_model_does(start: impl AsyncFnOnce() -> Backend, cases: u32) {
         ..ProptestConfig::default()
     };
     let run = |operations| {
-        runtime
-            .block_on(async { Pair::new(&mut backend.borrow_mut()).await.run(operations).await });
+        runtime.block_on(async {
+            let mut backend = backend.lock().await;
+            Pair::new(&mut backend).await.run(operations).await;
+        });
         Ok::<(), TestCaseError>(())
     };
     TestRunner::new(config).run(&operations(), run).unwrap();
@@ -232,10 +233,10 @@ fn embedded() {
 
 #[test]
 fn redis() {
-    does_what_the_model_does(async || Backend::Redis(RedisServer::start().await), 32);
+    does_what_the_model_does(Backend::server, 32);
 }
 
 #[test]
 fn cluster() {
-    does_what_the_model_does(async || Backend::Cluster(RedisCluster::start().await), 8);
+    does_what_the_model_does(Backend::cluster, 8);
 }
