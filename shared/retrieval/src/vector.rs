@@ -129,8 +129,7 @@ impl VectorIndex {
                 return Ok(exact::best_of(&self.base, query, rows, size));
             }
         }
-        let rows = (0..ids.len()).filter(|row| allowed(*row));
-        Ok(exact::best_of(&self.base, query, rows, size))
+        Ok(exact::best_that_pass(&self.base, query, size, &allowed))
     }
 
     fn check_query(&self, query: &[f32]) -> Result<(), VectorError> {

@@ -15,13 +15,45 @@ pub(super) fn best_of(
     rows: impl IntoIterator<Item = usize>,
     size: usize,
 ) -> Vec<Scored> {
+    top(scores(index, query, rows).collect(), size)
+}
+
+/// The best `size` of all rows that are allowed. That is asked about the best ones only: to look
+/// an item up costs more than to score it.
+pub(super) fn best_that_pass(
+    index: &Base,
+    query: &[f32],
+    size: usize,
+    allowed: &dyn Fn(usize) -> bool,
+) -> Vec<Scored> {
+    let mut scored: Vec<Scored> = scores(index, query, 0..index.ids.len()).collect();
+    let (mut rest, mut next) = (&mut scored[..], size.saturating_mul(2));
+    let mut found = Vec::new();
+    while found.len() < size && !rest.is_empty() {
+        let count = next.min(rest.len());
+        if count < rest.len() {
+            rest.select_nth_unstable_by(count, Scored::best_first);
+        }
+        let (best, others) = rest.split_at_mut(count);
+        best.sort_unstable_by(Scored::best_first);
+        let passed = best.iter().filter(|scored| allowed(index.rows[&scored.item])).copied();
+        found.extend(passed.take(size - found.len()));
+        (rest, next) = (others, next.saturating_mul(2));
+    }
+    found
+}
+
+fn scores<'a>(
+    index: &'a Base,
+    query: &'a [f32],
+    rows: impl IntoIterator<Item = usize, IntoIter: 'a>,
+) -> impl Iterator<Item = Scored> + 'a {
     let values = index.vectors.as_slice().expect("build keeps the vectors row-major");
     let width = query.len();
-    let scored = rows.into_iter().map(|row| Scored {
+    rows.into_iter().map(move |row| Scored {
         item: index.ids[row],
         score: dot(query, &values[row * width..][..width]),
-    });
-    top(scored.collect(), size)
+    })
 }
 
 pub(super) fn dot(left: &[f32], right: &[f32]) -> f32 {
