@@ -44,7 +44,7 @@ bench-live: tools data servers ## From a commit in MariaDB to the answer: 200 tr
 	cargo build --release --workspace --bins
 	target/release/bench-live
 
-chaos: tools servers ## 100,000 row changes while ingest and feature are killed; then compared row by row
+chaos: tools servers ## 100,000 row changes while ingest, feature and Redis are killed; then compared row by row
 	cargo build --workspace --bins
 	TRIBUTARY_CHAOS_CHANGES=100000 cargo test -p tributary-e2e --test e2e chaos -- --nocapture
 

@@ -68,7 +68,7 @@ pub async fn start(
 }
 
 fn tell(error: &(dyn std::error::Error + 'static), pause: std::time::Duration) {
-    tracing::warn!(error, cause = error.source(), ?pause, "connecting again");
+    tracing::warn!(error, ?pause, "connecting again");
 }
 
 /// Connects again and again.

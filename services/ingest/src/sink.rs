@@ -120,7 +120,7 @@ impl Sink {
 }
 
 fn tell(error: &(dyn std::error::Error + 'static), pause: Duration) {
-    tracing::warn!(error, cause = error.source(), ?pause, "feature does not answer: waiting");
+    tracing::warn!(error, ?pause, "feature does not answer: waiting");
 }
 
 fn is_precondition(error: &CallError) -> bool {

@@ -6,6 +6,7 @@ use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tributary_e2e::{Following, Rows, connect};
+use tributary_testkit::RedisServer;
 
 /// Items from here on are never deleted, so that their counters can be compared.
 const KEPT: u64 = 1_000;
@@ -18,7 +19,12 @@ fn changes() -> u64 {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn no_row_is_lost_nor_counted_twice_while_processes_are_killed() -> Result<()> {
-    let mut following = Following::new(Vec::new()).await?;
+    let mut redis = RedisServer::durable().await;
+    let store = vec![
+        ("TRIBUTARY__STORE__KIND", "redis".to_owned()),
+        ("TRIBUTARY__REDIS__URLS", format!("[{:?}]", redis.url())),
+    ];
+    let mut following = Following::new(store).await?;
     let mut sql = connect(&following.db.url("illustrations")).await?;
     sql.query_drop("INSERT INTO illust (illust_id, artist_id) SELECT seq, 1 FROM seq_1_to_1300")
         .await?;
@@ -29,21 +35,29 @@ async fn no_row_is_lost_nor_counted_twice_while_processes_are_killed() -> Result
     let url = following.db.url("illustrations");
     let writing = tokio::spawn(async move { write(&url, changes()).await });
     let mut random = StdRng::seed_from_u64(3);
-    let mut kills = [0, 0];
+    let mut kills = [0, 0, 0];
     while !writing.is_finished() {
         let life = Duration::from_millis(random.random_range(200..1_500));
         tokio::time::sleep(life).await;
         let pause = Duration::from_millis(random.random_range(0..300));
-        let which = random.random_range(0..2_usize);
+        let which = random.random_range(0..3_usize);
         kills[which] += 1;
-        if which == 0 {
-            following.kill_ingest().await?;
-            tokio::time::sleep(pause).await;
-            following.start_ingest()?;
-        } else {
-            following.kill_feature().await?;
-            tokio::time::sleep(pause).await;
-            following.start_feature()?;
+        match which {
+            0 => {
+                following.kill_ingest().await?;
+                tokio::time::sleep(pause).await;
+                following.start_ingest()?;
+            }
+            1 => {
+                following.kill_feature().await?;
+                tokio::time::sleep(pause).await;
+                following.start_feature()?;
+            }
+            _ => {
+                redis.kill_9().await;
+                tokio::time::sleep(pause).await;
+                redis.restart().await;
+            }
         }
     }
     let written = writing.await??;
@@ -61,10 +75,10 @@ async fn no_row_is_lost_nor_counted_twice_while_processes_are_killed() -> Result
     ensure!(wanted.items == held.items, "items differ: {wanted:#?} {held:#?}");
     let miscounted = wanted.miscounted(&mut client, KEPT).await?;
     ensure!(miscounted.is_empty(), "{miscounted:?}");
+    let [of_ingest, of_feature, of_redis] = kills;
     println!(
-        "{written} row changes, {} kills of ingest, {} of feature: {} items and {} events equal",
-        kills[0],
-        kills[1],
+        "{written} row changes; {of_ingest} kills of ingest, {of_feature} of feature, {of_redis} of \
+         Redis: {} items and {} events equal",
         wanted.items.len(),
         wanted.events.len(),
     );
