@@ -130,6 +130,9 @@ pub struct ExamplesConfig {
     /// About how many examples a network looks at in all its epochs together: where those that are
     /// configured would look at more, there are fewer of them, but one at least.
     pub visits: usize,
+    /// Share of the examples whose item stands there as a new one would, without its id, so that the
+    /// item towers learn what the attributes say and the row of unknown ids stands for; 0 for none.
+    pub cold_share: f32,
 }
 
 impl ExamplesConfig {
@@ -283,7 +286,7 @@ impl Default for EaseConfig {
 
 impl Default for ExamplesConfig {
     fn default() -> Self {
-        Self { per_user: 200, maximum: 1_000_000, visits: 2_000_000 }
+        Self { per_user: 200, maximum: 1_000_000, visits: 2_000_000, cold_share: 0.0 }
     }
 }
 

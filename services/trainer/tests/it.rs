@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "a test's helpers fail by panicking, too")]
 
+#[path = "it/cold.rs"]
+mod cold;
 #[path = "it/columnar.rs"]
 mod columnar;
 #[path = "it/formats.rs"]

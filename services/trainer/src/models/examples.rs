@@ -26,6 +26,9 @@ use crate::{
     split::{self, BEHAVIOURS, Target},
 };
 
+/// An id that no data set has.
+const STRANGER: ItemId = ItemId(u64::MAX);
+
 /// Rows that one task encodes.
 const ROWS: usize = 32;
 
@@ -86,9 +89,21 @@ impl Encoders {
     }
 
     pub(crate) fn items(&self, catalogue: &[Item]) -> Inputs {
+        inputs(&self.item, &[self.encode(catalogue.iter())])
+    }
+
+    /// The rows of the catalogue, and behind them each once more as that of an item whose id nobody
+    /// knows.
+    pub(crate) fn items_and_twins(&self, catalogue: &[Item]) -> Inputs {
+        let stranger = |item: &Item| Item { id: STRANGER, ..item.clone() };
+        let twins: Vec<Item> = catalogue.iter().map(stranger).collect();
+        inputs(&self.item, &[self.encode(catalogue.iter()), self.encode(twins.iter())])
+    }
+
+    fn encode<'a>(&self, items: impl Iterator<Item = &'a Item>) -> Batch {
         let mut batch = self.item.batch();
-        catalogue.iter().for_each(|item| self.item.encode(&ItemRecord(item), &mut batch));
-        inputs(&self.item, &[batch])
+        items.for_each(|item| self.item.encode(&ItemRecord(item), &mut batch));
+        batch
     }
 }
 
@@ -122,6 +137,7 @@ fn fit_users<N>(
 
 /// One example for each engagement after a user's first: the user as of just before it, and the
 /// catalogue's row of the item.
+#[derive(Clone)]
 pub(crate) struct Examples<'a> {
     data: &'a DataSet,
     encoder: &'a Encoder,
@@ -161,6 +177,25 @@ impl<'a> Examples<'a> {
         let frequencies = frequencies(&targets, plan.catalogue.len());
         let data = plan.data;
         Self { data, encoder, histories, places, users, targets, positives, frequencies }
+    }
+
+    /// With `share` of the examples aimed at the twins of their items, which stand behind the rows of
+    /// the catalogue ([`Encoders::items_and_twins`]): the same ones for the same examples. Whoever
+    /// wants an item wants its twin.
+    pub(crate) fn with_twins(mut self, share: f32) -> Self {
+        let rows = self.frequencies.len();
+        let twin = |row: u32| u32::try_from(position(row) + rows).expect("catalogues are smaller");
+        for (number, target) in (0_u64..).zip(&mut self.targets) {
+            if is_drawn(number, share) {
+                *target = twin(*target);
+            }
+        }
+        for wanted in &mut self.positives {
+            let twins: Vec<u32> = wanted.iter().map(|row| twin(*row)).collect();
+            wanted.extend(twins);
+        }
+        self.frequencies = frequencies(&self.targets, 2 * rows);
+        self
     }
 
     /// As the networks take them, with the rows of the catalogue.
@@ -226,6 +261,13 @@ fn rows(catalogue: &[Item], history: &[Behaviour]) -> Vec<Option<u32>> {
         u32::try_from(row).ok()
     };
     history.iter().map(row).collect()
+}
+
+/// True for `share` of the numbers, spread evenly.
+fn is_drawn(number: u64, share: f32) -> bool {
+    const PARTS: u16 = 10_000;
+    let part = tributary_features::bucket(&number.to_le_bytes(), PARTS.into());
+    u16::try_from(part).is_ok_and(|part| f32::from(part) < share * f32::from(PARTS))
 }
 
 /// Every how manieth engagement is an example, so that there are not more than allowed.
@@ -299,6 +341,23 @@ mod tests {
                 assert_eq!(known(row), expected, "example {row}");
             }
         });
+    }
+
+    #[test]
+    fn a_share_of_the_examples_is_aimed_at_twins() {
+        check(ExamplesConfig::default(), |examples, _| {
+            let plain = (examples.targets.clone(), examples.positives.clone());
+            let none = examples.clone().with_twins(0.0);
+            assert_eq!(none.targets, plain.0);
+            let all = examples.clone().with_twins(1.0);
+            assert_eq!(all.targets, [9, 8, 7, 6, 7]);
+            assert_eq!(all.positives, [vec![0, 1, 2, 3, 4, 5, 6, 7, 8, 9], vec![2, 2, 7, 7]]);
+            let shares = [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.2, 0.4, 0.2, 0.2];
+            assert_eq!(all.frequencies, shares);
+        });
+        let drawn = (0..100_000).filter(|number| is_drawn(*number, 0.1)).count();
+        // Four standard deviations around 10,000.
+        assert!((9_620..10_380).contains(&drawn), "{drawn}");
     }
 
     #[test]

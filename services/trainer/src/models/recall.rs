@@ -78,6 +78,12 @@ pub(crate) fn train<N: RecallNetwork>(
     let encoders = Encoders::fit(plan, &histories, (N::NAMES.user, N::NAMES.item))?;
     let items = encoders.items(plan.catalogue);
     let examples = Examples::new(plan, &encoders.user, &histories);
+    let (examples, known) = match plan.examples.cold_share {
+        share if share > 0.0 => {
+            (examples.with_twins(share), encoders.items_and_twins(plan.catalogue))
+        }
+        _ => (examples, encoders.items(plan.catalogue)),
+    };
     let user = input_layout(encoders.user.layout());
     let item = input_layout(encoders.item.layout());
     let failed = failed::<N>;
@@ -89,7 +95,7 @@ pub(crate) fn train<N: RecallNetwork>(
     let weights = examples.weights(&N::objectives(plan.network))?;
     let users = Watched::new(&examples, plan.step, epochs);
     let objectives = weights.as_ref();
-    let learned = RecallExamples { users: &users, objectives, ..examples.of(&items) };
+    let learned = RecallExamples { users: &users, objectives, ..examples.of(&known) };
     network.train(learned, &mut users.watching(on_progress)).map_err(failed)?;
     let golden = examples.select(&spread(examples.rows()));
     let mut files = files(&encoders, &network, &golden, &items)?;

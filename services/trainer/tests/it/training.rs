@@ -24,7 +24,7 @@ pub(crate) fn quick() -> Config {
     config
 }
 
-fn prepared(folder: &TempDir) -> Work {
+pub(crate) fn prepared(folder: &TempDir) -> Work {
     let data = folder.path().join("data");
     fs::create_dir_all(&data).unwrap();
     formats::write_atomic(&data);
