@@ -16,7 +16,7 @@ ITEMS ?= 50000
 USERS ?= 20000
 WORK ?= .tributary/bench-train
 
-.PHONY: help up test lint bench bench-live bench-store bench-train chaos quality build data tools servers python \
+.PHONY: help up test lint bench bench-live bench-store bench-train chaos pipeline quality build data tools servers python \
 	clean-state
 
 help:
@@ -43,6 +43,10 @@ bench: tools data ## Latency, memory and kernels, each against its baseline in t
 bench-live: tools data servers ## From a commit in MariaDB to the answer: 200 trials, the distribution
 	cargo build --release --workspace --bins
 	target/release/bench-live
+
+pipeline: tools data servers ## MariaDB, ingest, export, train, gate, publish, swap: under load
+	cargo build --release --workspace --bins
+	target/release/pipeline $(DATA)
 
 chaos: tools servers ## 100,000 row changes while ingest, feature and Redis are killed; then compared row by row
 	cargo build --workspace --bins

@@ -7,8 +7,10 @@ mod bundle;
 mod command;
 mod following;
 mod mesh;
+mod pipeline;
 
 pub use bundle::{home_with_store, sample_data, trained_home};
 pub use command::{binary, repository, run, run_json};
 pub use following::{Following, Happening, Rows, connect, illustrations};
 pub use mesh::{Mesh, Process, load};
+pub use pipeline::{PipelineOutcome, PipelineSettings, pipeline};

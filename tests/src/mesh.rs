@@ -107,6 +107,13 @@ impl Mesh {
         Ok(SearchServiceClient::connect(self.address("recall-search")).await?)
     }
 
+    /// Waits until `ingest` has read the database and follows it.
+    pub async fn await_ingest(&self) -> Result<()> {
+        let address = self.address("ingest").trim_start_matches("http://").parse()?;
+        tributary_testkit::wait_until_serving(address, "", Duration::from_secs(300)).await;
+        Ok(())
+    }
+
     /// A list that records no impressions.
     pub async fn recommend(&self, user_id: u64, size: u32) -> Result<RecommendResponse> {
         let overrides = Overrides { skip_impressions: true, ..Overrides::default() };

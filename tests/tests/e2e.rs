@@ -17,5 +17,7 @@ mod failure;
 mod pages;
 #[path = "e2e/personal.rs"]
 mod personal;
+#[path = "e2e/pipeline.rs"]
+mod pipeline;
 #[path = "e2e/publishing.rs"]
 mod publishing;

@@ -93,6 +93,9 @@ pub(crate) struct UpOptions {
     /// `--ingest` or else the default one.
     #[arg(long, value_name = "URL")]
     pub mysql: Option<String>,
+    /// Trains on the data set, but loads nothing into the mesh: it is filled from the database.
+    #[arg(long)]
+    pub no_load: bool,
     /// Starts everything, prints a list, and stops again.
     #[arg(long)]
     pub once: bool,

@@ -81,7 +81,9 @@ async fn serve(
 ) -> Result<(), CliError> {
     let mesh = place.ports.addresses();
     supervisor.wait_healthy(place.options.patience, output).await?;
-    seed::load(data, &place.home, &mesh, output).await?;
+    if !place.options.no_load {
+        seed::load(data, &place.home, &mesh, output).await?;
+    }
     output.show(&supervisor.processes(), |processes| listing::text(processes));
     command::recommend(&mesh, first_list(data.user), output).await?;
     if !place.options.once {

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use tributary_dataset::DatasetError;
 use tributary_domain::FieldError;
 use tributary_mesh::{CallError, ClientError};
 use tributary_runtime::ServeError;
@@ -31,6 +32,8 @@ pub enum IngestError {
     File { path: PathBuf, source: std::io::Error },
     #[error("another ingest uses the folder {}: stop that one, or set another `data`", .0.display())]
     FolderInUse(PathBuf),
+    #[error(transparent)]
+    Dataset(#[from] DatasetError),
     #[error("{0}")]
     Field(#[from] FieldError),
 }

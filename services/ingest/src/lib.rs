@@ -9,6 +9,7 @@ mod config;
 mod ddl;
 mod dead_letters;
 mod error;
+mod export;
 mod folder;
 mod follow;
 mod lag;
@@ -35,6 +36,7 @@ pub use crate::{
     config::{Config, DeadLettersConfig, OnPurged, OnSchemaChange, SnapshotConfig, SourceConfig},
     dead_letters::{DeadLetter, DeadLetters, command},
     error::{IngestError, SourceError},
+    export::{Exported, export},
 };
 
 /// Follows the database until `shutdown`. Says that it is not ready until the snapshot is done and

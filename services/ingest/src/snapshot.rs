@@ -80,6 +80,33 @@ async fn table(
     }
 }
 
+/// Reads a whole table in parts and hands over its rows. In a transaction all of them are those of
+/// one moment.
+pub(crate) async fn every_row(
+    conn: &mut Conn,
+    layout: &Arc<Layout>,
+    chunk: usize,
+    mut take: impl FnMut(&Row) -> Result<(), IngestError>,
+) -> Result<(), IngestError> {
+    let name = &layout.table.name;
+    let mut progress = Progress::begin(name, 0, estimate(conn, name).await?);
+    let (mut after, mut read): (Option<Vec<KeyPart>>, u64) = (None, 0);
+    loop {
+        let rows = part(conn, layout, after.as_deref(), chunk).await?;
+        let count = rows.len();
+        for (row, key) in rows {
+            take(&row)?;
+            after = Some(key);
+        }
+        read += u64::try_from(count).unwrap_or(u64::MAX);
+        progress.advance(read);
+        if count < chunk {
+            progress.finish();
+            return Ok(());
+        }
+    }
+}
+
 fn next_table(state: SnapshotProgress) -> SnapshotProgress {
     let tables = state.tables.into_iter().skip(1).collect();
     SnapshotProgress { tables, after: None, rows: 0 }

@@ -1,4 +1,4 @@
-//! `ingest dead-letters list|replay|drop`, and `ingest snapshot`.
+//! `ingest dead-letters list|replay|drop`, `ingest snapshot` and `ingest export`.
 
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
@@ -10,6 +10,7 @@ use crate::{
     Config,
     change::Outcome,
     error::IngestError,
+    export::{Exported, export},
     folder::Folder,
     layout::Layout,
     position::Position,
@@ -20,7 +21,7 @@ use crate::{
 };
 
 /// The first arguments that stand for a command, not for the service.
-pub const COMMANDS: [&str; 2] = ["dead-letters", "snapshot"];
+pub const COMMANDS: [&str; 3] = ["dead-letters", "snapshot", "export"];
 
 /// How often a replay is tried again where the running service wrote in between.
 const ATTEMPTS: usize = 50;
@@ -37,6 +38,14 @@ enum Command {
     Snapshot {
         #[command(flatten)]
         given: Given,
+    },
+    /// Writes the mapped tables as Parquet files, which `trainer` reads. The service may run.
+    Export {
+        #[command(flatten)]
+        given: Given,
+        /// The folder for `items.parquet`, `users.parquet` and `events.parquet`.
+        #[arg(long, value_name = "FOLDER")]
+        out: PathBuf,
     },
 }
 
@@ -92,6 +101,7 @@ fn run(command: Command) -> anyhow::Result<()> {
     runtime.block_on(async {
         match command {
             Command::Snapshot { given } => request_snapshot(&config(&given)?).await?,
+            Command::Export { given, out } => show(&export(&config(&given)?, &out).await?),
             Command::DeadLetters { what: Letters::List(chosen) } => {
                 let (_, letters) = chosen.letters()?;
                 print(&letters);
@@ -109,6 +119,11 @@ fn run(command: Command) -> anyhow::Result<()> {
         }
         anyhow::Ok(())
     })
+}
+
+#[expect(clippy::print_stdout, reason = "the result of the command")]
+fn show(exported: &Exported) {
+    println!("{}", serde_json::to_string(exported).expect("an export has text keys only"));
 }
 
 #[expect(clippy::print_stdout, reason = "the result of the command")]

@@ -25,7 +25,7 @@ async fn main() -> Result<()> {
     let mesh = tokio::task::block_in_place(|| Mesh::start_with(home, &data, &["--mysql", &url]))?;
     let mut sql = connect(&url).await?;
     let clients = trial::Clients::connect(&mesh).await?;
-    clients.await_ingest(&mesh).await?;
+    mesh.await_ingest().await?;
 
     let mut spreads = [
         Spread::new("bookmark → the user's list is another one"),

@@ -29,13 +29,6 @@ impl Clients {
         Ok(Self { gateway: mesh.gateway().await?, search: mesh.search().await? })
     }
 
-    /// Waits until `ingest` follows the database.
-    pub(crate) async fn await_ingest(&self, mesh: &Mesh) -> Result<()> {
-        let address = mesh.address("ingest").trim_start_matches("http://").parse()?;
-        tributary_testkit::wait_until_serving(address, "", Duration::from_secs(60)).await;
-        Ok(())
-    }
-
     /// Times of a bookmark, of a new item in search and in a list, and of its deletion.
     pub(crate) async fn trial(&self, sql: &mut Conn, number: u64) -> Result<[Option<Duration>; 4]> {
         let user = 1 + number * 37 % USERS;
