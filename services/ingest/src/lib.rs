@@ -39,8 +39,8 @@ pub use crate::{
     export::{Exported, export},
 };
 
-/// Follows the database until `shutdown`. Says that it is not ready until the snapshot is done and
-/// everything that was in the binlog by then is written. A lost connection and an absent `feature`
+/// Follows the database until `shutdown`. Says that it is ready once the snapshot is done and
+/// everything is written that was in the binlog by then, or at the start where it was done before. A lost connection and an absent `feature`
 /// are waited for; all else ends it with an error.
 pub async fn start(
     config: Config,

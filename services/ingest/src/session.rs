@@ -21,6 +21,9 @@ use crate::{
     tables::Tables,
 };
 
+/// In the place of a mapping's fingerprint: somebody asked for a new snapshot.
+pub(crate) const ASKED_FOR: &str = "asked for";
+
 /// What outlives a connection.
 pub(crate) struct Ingest<'a> {
     pub config: &'a Config,
@@ -74,6 +77,9 @@ impl Session<'_> {
         writer: &str,
     ) -> Result<Position, IngestError> {
         let Some(mut position) = stored else { return self.afresh(writer).await };
+        if position.mapping == ASKED_FOR {
+            return self.afresh(writer).await;
+        }
         if position.server != self.server.identity {
             let (binlog, server) = (position.binlog, position.server);
             let here = self.server.identity.clone();
@@ -81,8 +87,8 @@ impl Session<'_> {
         }
         if position.mapping != self.config.mapping.fingerprint() {
             tracing::warn!(
-                "the mapping changed: reading everything again; rows that were deleted \
-                while ingest was stopped stay as they were"
+                "the mapping changed: reading everything again; rows that were deleted while \
+                 ingest was stopped stay as they were"
             );
             return self.afresh(writer).await;
         }
@@ -93,6 +99,10 @@ impl Session<'_> {
 
     /// A position before a snapshot of everything.
     async fn afresh(&mut self, writer: &str) -> Result<Position, IngestError> {
+        // Those of the binlog may be older than the tables are.
+        let mapping = Arc::new(self.config.mapping.clone());
+        let memory = self.config.data.join("tables.json");
+        self.tables = Tables::load(&mut self.conn, mapping, memory, &[]).await?;
         self.tables.save()?;
         let settle = self.config.snapshot.settle;
         let binlog = source::visible_head(&mut self.conn, &self.server, settle).await?;
@@ -125,13 +135,10 @@ impl Session<'_> {
         mut position: Position,
     ) -> Result<std::convert::Infallible, IngestError> {
         loop {
-            let ready_at = match position.snapshot {
-                Some(_) => {
-                    position = snapshot::run(&mut self, position).await?;
-                    source::head(&mut self.conn, &self.server).await?
-                }
-                None => position.binlog.clone(),
-            };
+            if position.snapshot.is_some() {
+                position = snapshot::run(&mut self, position).await?;
+            }
+            let ready_at = source::head(&mut self.conn, &self.server).await?;
             self.tables.remember()?;
             metrics::stopped(position.stopped.len());
             let writer = position.writer.clone();

@@ -14,6 +14,7 @@ use crate::{
     folder::Folder,
     layout::Layout,
     position::Position,
+    session::ASKED_FOR,
     sink::Sink,
     snapshot,
     source::{self, Server},
@@ -207,8 +208,7 @@ async fn request_snapshot(config: &Config) -> Result<(), IngestError> {
     let folder = Folder::lock(&config.data)?;
     let mut sink = Sink::open(&config.feature, &config.source.name).await?;
     if let Some(position) = sink.stored()? {
-        // A mapping that no file has: the start takes it for a changed one.
-        let again = Position { mapping: "asked for".to_owned(), ..position };
+        let again = Position { mapping: ASKED_FOR.to_owned(), ..position };
         sink.apply(&[], Some(&again)).await?;
     }
     drop(folder);
