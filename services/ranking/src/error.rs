@@ -3,6 +3,7 @@ use tributary_domain::FieldError;
 use tributary_features::FeatureError;
 use tributary_inference::InferenceError;
 use tributary_mesh::{Classify, Kind};
+use tributary_retrieval::affinity::AffinityError;
 use tributary_slate::fusion::FusionError;
 
 /// Why a request has no scores.
@@ -49,6 +50,8 @@ pub(crate) enum LoadError {
     Text { file: String, source: std::string::FromUtf8Error },
     #[error("the ranker's features are broken")]
     Features(#[from] FeatureError),
+    #[error("the tables that the ranker's features ask are of no use")]
+    Affinities(#[from] AffinityError),
     #[error("the ranker does not work")]
     Inference(#[from] InferenceError),
     #[error("parameter \"fusion\" of the manifest is not a number for each task")]

@@ -11,6 +11,7 @@ use tributary_features::{
 use tributary_inference::{
     Golden, InferenceConfig, Pool, Provider, Runtime, Session, Tensors, verify_golden,
 };
+use tributary_retrieval::affinity::Affinities;
 use tributary_slate::fusion::{BoundFusion, Fusion};
 
 use crate::{
@@ -30,6 +31,8 @@ pub(crate) struct Model {
     pub(crate) rows: Arc<Rows>,
     /// Counts as of the training.
     pub(crate) statistics: Arc<Statistics>,
+    /// What the bundle's tables say of candidates.
+    pub(crate) affinities: Affinities,
     pub(crate) pool: Pool,
     /// Names of the model's outputs.
     pub(crate) tasks: Vec<String>,
@@ -74,6 +77,9 @@ impl Loader {
         let fusion = self.fusion(bundle)?.bind(&tasks)?;
         let statistics = bundle.read_if_present(STATISTICS)?;
         let statistics = statistics.map(|bytes| Statistics::from_bytes(&bytes)).transpose()?;
+        let specification = encoder.specification();
+        let affinities =
+            Affinities::open(specification, |file| Ok::<_, LoadError>(bundle.read(file)?))?;
         let items = bundle.items()?;
         let rows = Arc::new(Rows::new(Arc::clone(&encoder), items.into_iter()));
         self.models.join(&rows);
@@ -81,6 +87,7 @@ impl Loader {
             encoder,
             rows,
             statistics: Arc::new(statistics.unwrap_or_default()),
+            affinities,
             pool: Pool::start(&self.runtime, &bytes, &self.inference)?,
             tasks,
             fusion,

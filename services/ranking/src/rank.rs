@@ -11,6 +11,7 @@ use tributary_features::{
 };
 use tributary_feed::Follower;
 use tributary_inference::{InferenceConfig, Tensors};
+use tributary_retrieval::affinity::Answers;
 
 use crate::{
     RankingError,
@@ -104,7 +105,9 @@ impl Ranker {
 
 fn encode(model: &Model, statistics: &Statistics, query: &Query) -> (Tensors, Vec<ItemId>) {
     let start = Instant::now();
-    let (batch, unknown) = batch(&model.encoder, &model.rows.snapshot(), statistics, query);
+    let answers = model.affinities.ask(&query.context, &query.items);
+    let (batch, unknown) =
+        batch(&model.encoder, &model.rows.snapshot(), statistics, &answers, query);
     metrics::encoded(query.items.len(), unknown.len(), start.elapsed());
     (batch.into_tensors(), unknown)
 }
@@ -114,17 +117,19 @@ fn batch(
     encoder: &Encoder,
     known: &RowMap,
     statistics: &Statistics,
+    answers: &Answers<'_>,
     query: &Query,
 ) -> (Batch, Vec<ItemId>) {
     let lookup = |id: ItemId| known.get(&id).map(|row| Arc::clone(&row.item));
     let view = UserView::new(&query.context, &lookup);
     let mut rows = encoder.rows(&UserRecord(&view));
-    let (mut unknown, mut found) = (Vec::new(), Vec::new());
+    let (mut unknown, mut found, mut said) = (Vec::new(), Vec::new(), Vec::new());
     for (candidate, id) in query.items.iter().enumerate() {
         evidence::of(&query.evidence, candidate, &mut found);
+        answers.of(candidate, &mut said);
         let mut push = |row: &Row| {
             let record = RankingRecord::new(&view, &row.item, statistics.of(*id), &found);
-            rows.push(&row.part, &record);
+            rows.push(&row.part, &record.with_affinities(&said));
         };
         match known.get(id) {
             Some(row) => push(row),

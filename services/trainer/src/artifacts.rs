@@ -13,6 +13,9 @@ pub(crate) const ITEMS: &str = "items.jsonl";
 pub(crate) const ITEM_VECTORS: &str = "tables/item_vectors.safetensors";
 pub(crate) const MULTI_INTEREST_VECTORS: &str = "tables/multi_interest_vectors.safetensors";
 pub(crate) const GRAPH_VECTORS: &str = "tables/graph_vectors.safetensors";
+pub(crate) const GENRES: &str = "tables/genres.safetensors";
+pub(crate) const AUDIENCE: &str = "tables/audience.safetensors";
+pub(crate) const FACTORS: &str = "tables/factors.safetensors";
 pub(crate) const COLLABORATIVE: &str = "tables/collaborative.safetensors";
 pub(crate) const ITEM_STATISTICS: &str = "tables/item_statistics.safetensors";
 /// Not a file of the bundle: it becomes the manifest's parameters.

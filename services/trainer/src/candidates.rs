@@ -4,14 +4,18 @@ use std::{collections::HashMap, sync::Arc};
 
 use tributary_domain::{ChannelName, Event, Item, ItemId};
 use tributary_features::{
-    Record,
+    Record, Specification,
     ranking::{Evidence, ItemStatistics, RankingRecord, Statistics, UserView},
 };
+use tributary_retrieval::affinity::Affinities;
 use tributary_slate::{ChannelList, Finding, Merged, merge};
 
 use crate::{
+    artifacts::{Artifacts, RANKER},
     channels::{CHANNELS, Recalled},
     config::MergeConfig,
+    error::TrainerError,
+    models::ModelError,
     replay::Replay,
     split::{Case, Target},
 };
@@ -23,6 +27,22 @@ pub(crate) struct Question<'a> {
     /// One a candidate, as of the case's moment. (The statistics of all items are not kept: what
     /// changes between two questions of a million events adds up to gigabytes.)
     statistics: Vec<ItemStatistics>,
+    affinities: Arc<Affinities>,
+}
+
+/// The tables that a ranker's specification asks, of the round's files.
+pub(crate) fn affinities(
+    files: &Artifacts,
+    specification: &Specification,
+) -> Result<Arc<Affinities>, TrainerError> {
+    let read = |file| Ok::<_, TrainerError>(files.get(file)?.to_vec());
+    Affinities::open(specification, read).map(Arc::new)
+}
+
+impl From<tributary_retrieval::affinity::AffinityError> for TrainerError {
+    fn from(source: tributary_retrieval::affinity::AffinityError) -> Self {
+        ModelError::Features { encoder: RANKER, source: source.into() }.into()
+    }
 }
 
 /// Merges the channels' lists of each case, as the gateway does, and counts the events of `stream`
@@ -31,16 +51,18 @@ pub(crate) fn questions<'a>(
     stream: &[Event],
     cases: &'a [Case],
     recalled: &[Recalled],
+    affinities: &Arc<Affinities>,
     config: &MergeConfig,
 ) -> Vec<Question<'a>> {
     let lists = recalled.iter().map(|recalled| merged(recalled, config));
-    asked(stream, cases.iter().zip(lists))
+    asked(stream, cases.iter().zip(lists), affinities)
 }
 
 /// Questions about given candidates. The cases stand in order of time.
 pub(crate) fn asked<'a>(
     stream: &[Event],
     questions: impl Iterator<Item = (&'a Case, Vec<Merged>)>,
+    affinities: &Arc<Affinities>,
 ) -> Vec<Question<'a>> {
     let mut replay = Replay::of(stream);
     let mut statistics = Statistics::new();
@@ -48,7 +70,8 @@ pub(crate) fn asked<'a>(
         .map(|(case, candidates)| {
             replay.until(case.as_of).iter().for_each(|event| statistics.record(event));
             let known = candidates.iter().map(|candidate| statistics.of(candidate.item)).collect();
-            Question { case, candidates, statistics: known }
+            let affinities = Arc::clone(affinities);
+            Question { case, candidates, statistics: known, affinities }
         })
         .collect()
 }
@@ -95,12 +118,16 @@ impl Question<'_> {
         mut visit: impl FnMut(&dyn Record) -> Result<(), E>,
     ) -> Result<(), E> {
         let view = UserView::new(&self.case.context, &|item| catalogue.get(item));
+        let answers = self.affinities.ask(&self.case.context, &self.items());
+        let mut said = Vec::new();
         for row in rows {
             let Merged { item, findings } = &self.candidates[*row];
             let evidence: Vec<Evidence> = findings.iter().map(evidence).collect();
             let attributes = catalogue.get(*item).unwrap_or_else(|| Arc::new(Item::bare(*item)));
             let statistics = self.statistics[*row];
-            visit(&RankingRecord::new(&view, &attributes, statistics, &evidence))?;
+            answers.of(*row, &mut said);
+            let record = RankingRecord::new(&view, &attributes, statistics, &evidence);
+            visit(&record.with_affinities(&said))?;
         }
         Ok(())
     }

@@ -29,6 +29,7 @@ pub struct Config {
     pub two_tower: TwoTowerConfig,
     pub multi_interest: MultiInterestConfig,
     pub graph: crate::models::graph::GraphConfig,
+    pub factors: crate::models::factors::FactorsConfig,
     pub ranker: RankerConfig,
     pub samples: SamplesConfig,
     pub served: ServedConfig,
@@ -119,10 +120,22 @@ pub struct EaseConfig {
     pub neighbours: usize,
 }
 
-/// What the two-tower model learns from.
+/// What of a user's history an example of a recall network knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Known {
+    /// What came before the example's item.
+    Before,
+    /// A part of all other items, drawn by chance and in an order by chance: for data whose parts
+    /// were not divided by time.
+    Others,
+}
+
+/// What the recall networks learn from.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct ExamplesConfig {
+    pub known: Known,
     /// The latest examples of one user that are used.
     pub per_user: usize,
     /// All examples, at most; beyond it they are thinned out evenly.
@@ -226,6 +239,7 @@ impl Default for Config {
                 ..MultiInterestConfig::default()
             },
             graph: crate::models::graph::GraphConfig::default(),
+            factors: crate::models::factors::FactorsConfig::default(),
             ranker: crate::models::ranker::network(),
             samples: SamplesConfig::default(),
             served: ServedConfig::default(),
@@ -286,7 +300,13 @@ impl Default for EaseConfig {
 
 impl Default for ExamplesConfig {
     fn default() -> Self {
-        Self { per_user: 200, maximum: 1_000_000, visits: 2_000_000, cold_share: 0.0 }
+        Self {
+            known: Known::Before,
+            per_user: 200,
+            maximum: 1_000_000,
+            visits: 2_000_000,
+            cold_share: 0.0,
+        }
     }
 }
 

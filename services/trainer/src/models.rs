@@ -3,10 +3,13 @@
 
 use tributary_domain::{ItemId, Scored, UserContext};
 
+pub(crate) mod audience;
 pub(crate) mod collaborative;
 mod cooccurrence;
 pub(crate) mod ease;
 pub(crate) mod examples;
+pub(crate) mod factors;
+pub(crate) mod genres;
 pub(crate) mod graph;
 pub(crate) mod item_knn;
 pub(crate) mod multi_interest;

@@ -4,14 +4,14 @@
 //! models of a rehearsal find for its cases is what the ranker learns from, so that it never sees
 //! a channel answer about its own training data. The test round is the one that is measured.
 
+mod events;
 mod held_out;
 mod timed;
 
-use std::borrow::Cow;
-
 use serde::{Deserialize, Serialize};
-use tributary_domain::{Event, Timestamp};
+use tributary_domain::Timestamp;
 
+pub(crate) use self::events::Events;
 use crate::{
     config::{SplitConfig, SplitKind},
     data::DataSet,
@@ -25,11 +25,11 @@ pub(crate) struct Round<'a> {
     /// Names the round's folder.
     pub(crate) name: String,
     /// What the models learn from, in order of time.
-    pub(crate) learned: Cow<'a, [Event]>,
+    pub(crate) learned: Events<'a>,
     /// Tags given at or after this moment are not known; `None` knows all.
     pub(crate) before: Option<Timestamp>,
     /// What counters may follow up to each case's moment, in order of time.
-    pub(crate) stream: Cow<'a, [Event]>,
+    pub(crate) stream: Events<'a>,
     /// In order of asking, ties by user.
     pub(crate) cases: Vec<Case>,
 }
@@ -107,9 +107,10 @@ impl<'a> Protocol<'a> {
 /// A round that learns from everything and asks nothing: what is served.
 pub(crate) fn everything(data: &DataSet) -> Round<'_> {
     let learned = match &data.given {
-        None => Cow::Borrowed(&data.events[..]),
+        None => Events::Part(&data.events),
         Some(given) => {
-            Cow::Owned(held_out::in_order([&data.events, &given.validation, &given.test]))
+            let parts = [&data.events, &given.validation, &given.test];
+            Events::Selected(held_out::in_order(parts).into())
         }
     };
     Round {

@@ -2,6 +2,7 @@
 
 use std::{
     path::PathBuf,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -13,17 +14,21 @@ use tributary_features::{
 };
 use tributary_inference::Runtime;
 use tributary_network::Progress;
+use tributary_retrieval::affinity::Affinities;
 use tributary_slate::Fusion;
 
 use crate::{
-    artifacts::{Artifacts, COLLABORATIVE, GRAPH_VECTORS, ITEM_STATISTICS, ITEMS, PARAMETERS},
-    candidates::{self, Catalogue, Question, questions},
+    artifacts::{
+        AUDIENCE, Artifacts, COLLABORATIVE, FACTORS, GENRES, GRAPH_VECTORS, ITEM_STATISTICS, ITEMS,
+        PARAMETERS,
+    },
+    candidates::{self, Catalogue, Question, affinities, questions},
     channels::{CHANNELS, Channels, Recalled},
     config::Config,
     data::{self, DataSet},
     error::TrainerError,
     evaluate::lists::Judge,
-    models::{collaborative, graph, multi_interest, ranker, two_tower},
+    models::{audience, collaborative, factors, genres, graph, multi_interest, ranker, two_tower},
     pieces::Piece,
     progress::Step,
     protocol::{Protocol, ProtocolKind, Round},
@@ -88,22 +93,28 @@ pub enum Model {
     Ranker,
 }
 
-/// A model that a recall channel serves.
+/// A model that a recall channel serves, or that the ranker asks about candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum RecallModel {
     TwoTower,
     MultiInterest,
     Graph,
     Collaborative,
+    Factors,
+    Genres,
+    Audience,
 }
 
 impl Model {
     /// In the order of a training.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 8] = [
         Self::Recall(RecallModel::TwoTower),
         Self::Recall(RecallModel::MultiInterest),
         Self::Recall(RecallModel::Graph),
         Self::Recall(RecallModel::Collaborative),
+        Self::Recall(RecallModel::Factors),
+        Self::Recall(RecallModel::Genres),
+        Self::Recall(RecallModel::Audience),
         Self::Ranker,
     ];
 
@@ -123,6 +134,9 @@ impl RecallModel {
             Self::MultiInterest => "multi-interest",
             Self::Graph => "graph",
             Self::Collaborative => "collaborative",
+            Self::Factors => "factors",
+            Self::Genres => "genres",
+            Self::Audience => "audience",
         }
     }
 }
@@ -162,6 +176,9 @@ impl Training<'_> {
             RecallModel::MultiInterest => self.multi_interest(round, catalogue),
             RecallModel::Graph => self.graph(round, catalogue),
             RecallModel::Collaborative => self.collaborative(round),
+            RecallModel::Factors => self.factors(round),
+            RecallModel::Genres => self.genres(round, catalogue),
+            RecallModel::Audience => self.audience(round),
         }
     }
 
@@ -178,6 +195,26 @@ impl Training<'_> {
         self.table(round, RecallModel::Collaborative, &(ease, cosine), |step| {
             let tables = collaborative::tables(&round.learned, ease, cosine, step)?;
             Ok((COLLABORATIVE, tables.to_bytes()))
+        })
+    }
+
+    fn genres(&self, round: &Round<'_>, items: &[Item]) -> Result<Artifacts, TrainerError> {
+        self.table(round, RecallModel::Genres, &(), |_| {
+            Ok((GENRES, genres::table(&round.learned, items).to_bytes()))
+        })
+    }
+
+    fn audience(&self, round: &Round<'_>) -> Result<Artifacts, TrainerError> {
+        self.table(round, RecallModel::Audience, &(), |_| {
+            Ok((AUDIENCE, audience::table(&round.learned, self.data).to_bytes()))
+        })
+    }
+
+    fn factors(&self, round: &Round<'_>) -> Result<Artifacts, TrainerError> {
+        let (config, seed) = (&self.config.factors, self.config.seed);
+        self.table(round, RecallModel::Factors, &(config, seed), |_| {
+            let factors = factors::train(&round.learned, config, seed)?;
+            Ok((FACTORS, factors.to_bytes()))
         })
     }
 
@@ -289,13 +326,24 @@ impl Training<'_> {
     ) -> Result<Artifacts, TrainerError> {
         let (config, rehearsals) = (self.config, &protocol.rehearsals);
         let mut asked: Vec<Question<'_>> = Vec::new();
+        let mut tables = Vec::with_capacity(rehearsals.len());
         for round in rehearsals {
-            let recalled = self.rehearse(round)?;
-            asked.extend(questions(&round.stream, &round.cases, &recalled, &config.merge));
+            let (recalled, affinities) = self.rehearse(round)?;
+            let (stream, cases) = (&round.stream, &round.cases);
+            asked.extend(questions(stream, cases, &recalled, &affinities, &config.merge));
+            tables.push(affinities);
         }
         let answers = self.answers(protocol);
-        let shown = answers.iter().map(|answer| (&answer.case, answer.shown.clone()));
-        let served = candidates::asked(&self.data.events, shown);
+        let begin = rehearsals.first().and_then(|round| round.before);
+        let affinities = tables.into_iter().next().unwrap_or_default();
+        // The tables learned from what is before the window, and with it what came of earlier
+        // answers.
+        let fair = |answer: &&Answer| {
+            affinities.is_empty() || begin.is_some_and(|begin| answer.case.as_of >= begin)
+        };
+        let shown = answers.iter().filter(fair);
+        let shown = shown.map(|answer| (&answer.case, answer.shown.clone()));
+        let served = candidates::asked(&self.data.events, shown, &affinities);
         let catalogue = self.data.catalogue(rehearsals.first().and_then(|round| round.before));
         let step = Step::start(Model::Ranker.name());
         let plan = ranker::Plan {
@@ -329,14 +377,18 @@ impl Training<'_> {
         served::answers(self.data, before, self.config.split.context, &self.config.served)
     }
 
-    /// What the channels find for the cases of a rehearsal.
-    fn rehearse(&self, round: &Round<'_>) -> Result<Vec<Recalled>, TrainerError> {
+    /// What the channels find for the cases of a rehearsal, and the tables that the ranker asks.
+    fn rehearse(
+        &self,
+        round: &Round<'_>,
+    ) -> Result<(Vec<Recalled>, Arc<Affinities>), TrainerError> {
         let files = self.recall(round)?;
         let step = Step::start(&format!("recalling ({})", round.name));
         let catalogue = self.data.catalogue(round.before);
         let mut channels = Channels::open(&files, &catalogue, self.config, self.runtime)?;
         let size = self.config.merge.recall_size;
-        channels.recall(self.data, &round.stream, &round.cases, size, &step)
+        let recalled = channels.recall(self.data, &round.stream, &round.cases, size, &step)?;
+        Ok((recalled, affinities(&files, &self.specifications.ranker)?))
     }
 
     /// Adds what a round knows beside its models: items, their statistics, and the parameters.

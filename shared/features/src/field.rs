@@ -1,6 +1,6 @@
 use tributary_domain::ChannelName;
 
-use crate::Side;
+use crate::{Side, ranking::AffinityName};
 
 /// A field's name with what it means, worked out once.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,10 @@ pub enum Source {
     PairGenreAffinityLiked,
     PairGenreAffinityWatched,
     PairGenreLikeRate,
+    PairGenreShareLiked,
+    PairGenreShareWatched,
+    PairYearShareLiked,
+    PairYearShareWatched,
     PairTagAffinity,
     PairCreatorAffinity,
     PairYearDistance,
@@ -47,6 +51,8 @@ pub enum Source {
         channel: ChannelName,
         measure: Measure,
     },
+    /// What one table of the bundle said of the candidate.
+    Affinity(AffinityName),
     /// A field of somebody else's record.
     Other,
 }
@@ -64,7 +70,7 @@ pub enum Measure {
     Present,
 }
 
-const FIELDS: [(&str, Source); 30] = [
+const FIELDS: [(&str, Source); 34] = [
     ("user.id", Source::UserId),
     ("user.age", Source::UserAge),
     ("user.gender", Source::UserGender),
@@ -90,6 +96,10 @@ const FIELDS: [(&str, Source); 30] = [
     ("pair.genre_affinity.liked", Source::PairGenreAffinityLiked),
     ("pair.genre_affinity.watched", Source::PairGenreAffinityWatched),
     ("pair.genre_like_rate", Source::PairGenreLikeRate),
+    ("pair.genre_share.liked", Source::PairGenreShareLiked),
+    ("pair.genre_share.watched", Source::PairGenreShareWatched),
+    ("pair.year_share.liked", Source::PairYearShareLiked),
+    ("pair.year_share.watched", Source::PairYearShareWatched),
     ("pair.tag_affinity", Source::PairTagAffinity),
     ("pair.creator_affinity", Source::PairCreatorAffinity),
     ("pair.year_distance", Source::PairYearDistance),
@@ -127,7 +137,7 @@ fn source_of(name: &str) -> Source {
     if let Some((_, source)) = FIELDS.iter().find(|(known, _)| *known == name) {
         return source.clone();
     }
-    evidence_of(name).unwrap_or(Source::Other)
+    evidence_of(name).or_else(|| affinity_of(name)).unwrap_or(Source::Other)
 }
 
 /// "evidence.<channel>.<measure>": a new channel needs no code.
@@ -141,4 +151,10 @@ fn evidence_of(name: &str) -> Option<Source> {
         _ => return None,
     };
     (!channel.is_empty()).then(|| Source::Evidence { channel: channel.into(), measure })
+}
+
+/// "affinity.<table>.<past>" and "standing.<table>.<past>": which tables there are is known where
+/// they are asked.
+fn affinity_of(name: &str) -> Option<Source> {
+    AffinityName::parse(name).map(Source::Affinity)
 }

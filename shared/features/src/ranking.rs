@@ -3,12 +3,14 @@
 //! Everything here is a function of events and items alone, never of the clock: replaying the
 //! same events offline gives the same values as following them online.
 
+mod affinity;
 mod evidence;
 mod record;
 pub mod specification;
 mod statistics;
 mod view;
 
+pub use affinity::{Affinity, AffinityName, Form, Past};
 pub use evidence::Evidence;
 pub use record::{ItemRecord, RankingRecord, UserRecord};
 pub use statistics::{ItemStatistics, Statistics};

@@ -6,10 +6,14 @@
 //!
 //! [`Scored::best_first`]: tributary_domain::Scored::best_first
 
+pub mod affinity;
 mod archive;
+pub mod audience;
 pub mod collaborative;
 pub mod exploration;
+pub mod factors;
 mod history;
+pub mod labels;
 pub mod medoids;
 mod popularity;
 pub mod text;

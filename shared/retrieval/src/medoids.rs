@@ -24,6 +24,7 @@ use crate::{
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct MedoidsConfig {
+    pub query: Query,
     /// How many of the user's latest items are clustered.
     pub history: usize,
     /// Clusters, and with them searches, at most.
@@ -43,6 +44,7 @@ pub struct MedoidsConfig {
 impl Default for MedoidsConfig {
     fn default() -> Self {
         Self {
+            query: Query::Medoids,
             history: 100,
             maximum: 8,
             distance: 0.5,
@@ -51,6 +53,17 @@ impl Default for MedoidsConfig {
             recency_half_life: 50.0,
         }
     }
+}
+
+/// What is searched for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Query {
+    /// The neighbours of each medoid.
+    Medoids,
+    /// What is nearest to the weighted sum of the history, in one search: of vectors that keep
+    /// their length, the low-pass filter's answer to the whole history.
+    History,
 }
 
 /// An item that stands for a part of the user's taste.
@@ -151,8 +164,30 @@ pub fn merge(medoids: &[Medoid], lists: Vec<Vec<Scored>>, size: usize) -> Vec<Sc
     top(scores.into_iter().map(|(item, score)| Scored { item, score }).collect(), size)
 }
 
-/// The whole channel: the user's medoids, a search for each, and the merged list. Neither what the
-/// context has seen nor what `barred` names is in it.
+/// The `size` nearest to the weighted sum of the history that `barred` lets pass, best first: the
+/// channel's list under [`Query::History`]. Empty where no item of the history is indexed.
+pub fn whole(
+    index: &VectorIndex,
+    context: &UserContext,
+    size: usize,
+    config: &MedoidsConfig,
+    barred: &dyn Fn(ItemId) -> bool,
+) -> Result<Vec<Scored>, VectorError> {
+    let history = history(context, index, config);
+    if history.is_empty() {
+        return Ok(Vec::new());
+    }
+    let mut sum = Array1::zeros(index.dimensions());
+    for (item, weight) in history {
+        let vector = index.get(item).expect("the history holds indexed items only");
+        sum.scaled_add(weight, &vector);
+    }
+    index.search(&sum.to_vec(), size, barred)
+}
+
+/// The whole channel as configured: the user's medoids, a search for each, and the merged list, or
+/// one search for the history as a whole. Neither what the context has seen nor what `barred`
+/// names is in it.
 pub fn recall(
     index: &VectorIndex,
     context: &UserContext,
@@ -161,6 +196,9 @@ pub fn recall(
     barred: &dyn Fn(ItemId) -> bool,
 ) -> Result<Vec<Scored>, VectorError> {
     let barred = |item| context.has_seen(item) || barred(item);
+    if config.query == Query::History {
+        return whole(index, context, size, config, &barred);
+    }
     let medoids = medoids(context, index, config);
     let lists: Result<Vec<Vec<Scored>>, VectorError> =
         medoids.iter().map(|medoid| search(index, medoid, size, &barred)).collect();

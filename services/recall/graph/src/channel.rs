@@ -4,7 +4,7 @@ use tributary_domain::Scored;
 use tributary_fresh::FreshIndex;
 use tributary_recall::{Bundled, Channel, Live, Query, RecallError, Recalled, Workers};
 use tributary_retrieval::{
-    medoids::{self, Medoid, MedoidsConfig},
+    medoids::{self, Medoid, MedoidsConfig, Query as Searched},
     vector::VectorIndex,
 };
 
@@ -39,6 +39,35 @@ impl Graph {
         self.workers.run(move || medoids::medoids(&context, &index, &config)).await
     }
 
+    /// One search for the history as a whole.
+    async fn nearest_to_all(
+        &self,
+        index: &Arc<VectorIndex>,
+        query: &Query,
+    ) -> Result<Vec<Scored>, RecallError> {
+        let (index, context) = (Arc::clone(index), Arc::clone(&query.context));
+        let (config, size) = (self.config.clone(), query.size);
+        let search =
+            move || medoids::whole(&index, &context, size, &config, &|item| context.has_seen(item));
+        self.workers.run(search).await?.map_err(RecallError::internal)
+    }
+
+    /// The channel's list, and in how many searches it was found; none where the user has dealt
+    /// with no item of the graph.
+    async fn find(
+        &self,
+        index: &Arc<VectorIndex>,
+        query: &Query,
+    ) -> Result<(Vec<Scored>, usize), RecallError> {
+        if self.config.query == Searched::History {
+            let items = self.nearest_to_all(index, query).await?;
+            let searches = usize::from(!items.is_empty());
+            return Ok((items, searches));
+        }
+        let medoids = self.medoids(index, query).await?;
+        Ok((self.nearest(index, &medoids, query).await?, medoids.len()))
+    }
+
     /// A search for each medoid, all at once, merged.
     async fn nearest(
         &self,
@@ -68,12 +97,11 @@ impl Channel for Graph {
         // One state of the items for the whole answer.
         let index = loaded.value.snapshot();
         let bundle = Some(loaded.bundle_id.clone());
-        let medoids = self.medoids(&index, query).await?;
-        if medoids.is_empty() {
-            metrics::cold();
-            return Ok(Recalled { items: Vec::new(), bundle });
+        let (items, searches) = self.find(&index, query).await?;
+        match searches {
+            0 => metrics::cold(),
+            searches => metrics::medoids(searches),
         }
-        metrics::medoids(medoids.len());
-        Ok(Recalled { items: self.nearest(&index, &medoids, query).await?, bundle })
+        Ok(Recalled { items, bundle })
     }
 }

@@ -1,4 +1,4 @@
-//! How sure a difference between two lists is, by resampling the users (Efron, Bootstrap Methods:
+//! How sure a measured number is, by resampling the users (Efron, Bootstrap Methods:
 //! Another Look at the Jackknife, 1979).
 
 use std::collections::BTreeMap;
@@ -30,18 +30,27 @@ pub(super) fn interval(users: &[UserId], differences: &[f64], seed: u64) -> Inte
         *sum += difference;
         *cases += 1;
     }
-    let users: Vec<(f64, usize)> = by_user.into_values().collect();
-    let mean = |drawn: &mut dyn Iterator<Item = (f64, usize)>| {
-        let (sum, cases) = drawn.fold((0.0, 0), |all, one| (all.0 + one.0, all.1 + one.1));
-        sum / float(cases.max(1))
-    };
+    let users: Vec<(f64, f64)> =
+        by_user.into_values().map(|(sum, cases)| (sum, float(cases))).collect();
+    let (low, high) = ratio_interval(&users, seed);
+    Interval { difference: ratio(users.iter().copied()), low, high }
+}
+
+/// The bounds that hold the ratio of two sums in 95 % of the resamples, given each user's share in
+/// both; 0 where the sum below is 0.
+pub(super) fn ratio_interval(users: &[(f64, f64)], seed: u64) -> (f64, f64) {
     let mut random = ChaCha8Rng::seed_from_u64(seed);
-    let mut means: Vec<f64> = (0..RESAMPLES)
-        .map(|_| mean(&mut (0..users.len()).map(|_| users[random.random_range(0..users.len())])))
+    let mut ratios: Vec<f64> = (0..RESAMPLES)
+        .map(|_| ratio((0..users.len()).map(|_| users[random.random_range(0..users.len())])))
         .collect();
-    means.sort_by(f64::total_cmp);
-    let at = |share: f64| means[floor(share * float(RESAMPLES - 1))];
-    Interval { difference: mean(&mut users.iter().copied()), low: at(0.025), high: at(0.975) }
+    ratios.sort_by(f64::total_cmp);
+    let at = |share: f64| ratios[floor(share * float(RESAMPLES - 1))];
+    (at(0.025), at(0.975))
+}
+
+fn ratio(users: impl Iterator<Item = (f64, f64)>) -> f64 {
+    let (above, below) = users.fold((0.0, 0.0), |all, one| (all.0 + one.0, all.1 + one.1));
+    if below > 0.0 { above / below } else { 0.0 }
 }
 
 #[cfg(test)]

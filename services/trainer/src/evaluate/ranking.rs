@@ -6,10 +6,11 @@ use ndarray::Array2;
 use serde::{Deserialize, Serialize};
 use tributary_bundle::Tensor;
 use tributary_domain::UserId;
-use tributary_features::Encoder;
+use tributary_features::{Encoder, Specification};
 use tributary_inference::{InferenceConfig, Runtime, Session};
 
 use super::{
+    bootstrap::ratio_interval,
     lists::Judge,
     metrics::{Outcome, auc, gauc, log_loss, predicted_over_observed},
 };
@@ -49,6 +50,9 @@ pub struct ScoreMetrics {
     pub log_loss: Option<f64>,
     /// Predicted over observed clicks: 1 is calibrated.
     pub pcoc: Option<f64>,
+    /// What holds it in 95 % of resamples of the users.
+    pub pcoc_low: Option<f64>,
+    pub pcoc_high: Option<f64>,
 }
 
 impl ScoreMetrics {
@@ -61,6 +65,8 @@ impl ScoreMetrics {
             ("popularity_auc", self.popularity_auc),
             ("log_loss", self.log_loss),
             ("pcoc", self.pcoc),
+            ("pcoc_low", self.pcoc_low),
+            ("pcoc_high", self.pcoc_high),
         ];
         all.into_iter().filter_map(|(name, value)| Some((name, value?)))
     }
@@ -74,6 +80,10 @@ impl Ranking {
         let session = Session::load(runtime, model, &InferenceConfig::default()).map_err(failed)?;
         let tasks = session.outputs().iter().map(|port| port.name.clone()).collect();
         Ok(Self { encoder, session, tasks })
+    }
+
+    pub(crate) fn specification(&self) -> &Specification {
+        self.encoder.specification()
     }
 
     pub(crate) fn tasks(&self) -> &[String] {
@@ -117,6 +127,8 @@ pub(crate) struct Scores<'a> {
     pub(crate) probabilities: &'a [Array2<f32>],
     /// Knows how popular an item is.
     pub(crate) judge: &'a Judge,
+    /// Of the resampling.
+    pub(crate) seed: u64,
 }
 
 impl Scores<'_> {
@@ -138,6 +150,9 @@ impl Scores<'_> {
             }
         }
         let all: Vec<Outcome> = by_user.values().flatten().copied().collect();
+        let pcoc = predicted_over_observed(&all);
+        let parts: Vec<(f64, f64)> = by_user.values().map(|user| sums(user)).collect();
+        let interval = pcoc.map(|_| ratio_interval(&parts, self.seed));
         Ok(ScoreMetrics {
             task: task.to_owned(),
             positives: all.iter().filter(|outcome| outcome.happened).count(),
@@ -145,7 +160,15 @@ impl Scores<'_> {
             gauc: gauc(by_user.values().map(Vec::as_slice)),
             popularity_auc: auc(&by_popularity),
             log_loss: (!all.is_empty()).then(|| log_loss(&all)),
-            pcoc: predicted_over_observed(&all),
+            pcoc,
+            pcoc_low: interval.map(|(low, _)| low),
+            pcoc_high: interval.map(|(_, high)| high),
         })
     }
+}
+
+/// What a user was predicted to do in all, and did.
+fn sums(outcomes: &[Outcome]) -> (f64, f64) {
+    let predicted = outcomes.iter().map(|outcome| outcome.probability).sum();
+    (predicted, float(outcomes.iter().filter(|outcome| outcome.happened).count()))
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use tributary_domain::{Event, Item, ItemId, Scored};
 use tributary_inference::Runtime;
+use tributary_retrieval::affinity::Affinities;
 use tributary_slate::{Fusion, Request, Traits, rerank, similarity};
 
 use super::{
@@ -14,7 +15,7 @@ use super::{
 };
 use crate::{
     artifacts::Artifacts,
-    candidates::{Catalogue, Question, questions},
+    candidates::{Catalogue, Question, affinities, questions},
     channels::{Channels, Recalled},
     config::Config,
     data::DataSet,
@@ -27,6 +28,7 @@ use crate::{
 pub(super) struct System<'a> {
     channels: Channels,
     ranking: Ranking,
+    affinities: Arc<Affinities>,
     catalogue: Catalogue,
     fusion: &'a Fusion,
     config: &'a Config,
@@ -56,9 +58,11 @@ impl<'a> System<'a> {
         config: &'a Config,
         runtime: &Runtime,
     ) -> Result<Self, TrainerError> {
+        let ranking = Ranking::open(files, runtime)?;
         Ok(Self {
             channels: Channels::open(files, catalogue, config, runtime)?,
-            ranking: Ranking::open(files, runtime)?,
+            affinities: affinities(files, ranking.specification())?,
+            ranking,
             catalogue: Catalogue::of(catalogue),
             fusion,
             config,
@@ -77,7 +81,7 @@ impl<'a> System<'a> {
     ) -> Result<Answers, TrainerError> {
         let size = self.config.merge.recall_size;
         let recalled = self.channels.recall(data, stream, cases, size, step)?;
-        let questions = questions(stream, cases, &recalled, &self.config.merge);
+        let questions = questions(stream, cases, &recalled, &self.affinities, &self.config.merge);
         let mut probabilities = Vec::with_capacity(questions.len());
         let (mut ranked, mut reranked) = (Vec::new(), Vec::new());
         for question in &questions {
@@ -88,8 +92,13 @@ impl<'a> System<'a> {
             ranked.push(items(&list));
             probabilities.push(scores);
         }
-        let scores = Scores { questions: &questions, probabilities: &probabilities, judge }
-            .measure(self.ranking.tasks())?;
+        let scores = Scores {
+            questions: &questions,
+            probabilities: &probabilities,
+            judge,
+            seed: self.config.seed,
+        };
+        let scores = scores.measure(self.ranking.tasks())?;
         Ok(Answers {
             merged: questions.iter().map(Question::items).collect(),
             ranked,

@@ -105,10 +105,24 @@ fn lead(lead: &Lead) -> String {
 }
 
 fn scores(rows: &[ScoreMetrics]) -> String {
-    let header = ["ranker task", "positives", "AUC", "GAUC", "popularity AUC", "log loss", "PCOC"];
+    let header = [
+        "ranker task",
+        "positives",
+        "AUC",
+        "GAUC",
+        "popularity AUC",
+        "log loss",
+        "PCOC",
+        "95 % of PCOC (resampled users)",
+    ];
     let mut table = new(&header.map(str::to_owned));
     let optional = |value: Option<f64>| value.map_or_else(|| "–".to_owned(), number);
-    for ScoreMetrics { task, positives, auc, gauc, popularity_auc, log_loss, pcoc } in rows {
+    let interval = |row: &ScoreMetrics| {
+        let (low, high) = (row.pcoc_low?, row.pcoc_high?);
+        Some(format!("{} to {}", number(low), number(high)))
+    };
+    for row in rows {
+        let ScoreMetrics { task, positives, auc, gauc, popularity_auc, log_loss, pcoc, .. } = row;
         table.add_row([
             task.clone(),
             positives.to_string(),
@@ -117,6 +131,7 @@ fn scores(rows: &[ScoreMetrics]) -> String {
             optional(*popularity_auc),
             optional(*log_loss),
             optional(*pcoc),
+            interval(row).unwrap_or_else(|| "–".to_owned()),
         ]);
     }
     aligned(table)

@@ -4,9 +4,14 @@
 //! Rows of users are encoded when a batch asks for them: a million examples are a million pairs of
 //! numbers, and the histories, which are kept once.
 
-use std::collections::{BTreeMap, HashSet};
+use std::{
+    borrow::Cow,
+    collections::{BTreeMap, HashSet},
+};
 
 use ndarray::Array2;
+use rand::{Rng, SeedableRng, seq::SliceRandom};
+use rand_chacha::ChaCha8Rng;
 use rayon::prelude::*;
 use tributary_domain::{Behaviour, Event, Item, ItemId, UserContext, UserId};
 use tributary_features::{
@@ -17,11 +22,11 @@ use tributary_network::{Inputs, Positives, RecallExamples, Source};
 
 use super::{ModelError, ranker::happened};
 use crate::{
-    config::ExamplesConfig,
+    config::{ExamplesConfig, Known},
     data::DataSet,
     encoding::inputs,
     interactions::position,
-    number::float32,
+    number::{float, float32, floor},
     progress::Step,
     split::{self, BEHAVIOURS, Target},
 };
@@ -136,7 +141,7 @@ fn fit_users<N>(
 }
 
 /// One example for each engagement after a user's first: the user as of just before it, and the
-/// catalogue's row of the item.
+/// catalogue's row of the item. Under [`Known::Others`] the first is one too.
 #[derive(Clone)]
 pub(crate) struct Examples<'a> {
     data: &'a DataSet,
@@ -151,6 +156,7 @@ pub(crate) struct Examples<'a> {
     positives: Vec<Vec<u32>>,
     /// Share of the examples whose target is each row.
     frequencies: Vec<f32>,
+    known: Known,
 }
 
 impl<'a> Examples<'a> {
@@ -163,9 +169,14 @@ impl<'a> Examples<'a> {
         let rows: Vec<Vec<Option<u32>>> =
             histories.par_iter().map(|(_, history)| rows(plan.catalogue, history)).collect();
         let stride = stride(plan.examples, histories);
+        let known = plan.examples.known;
+        let beginning = match known {
+            Known::Before => 1,
+            Known::Others => 0,
+        };
         let (mut places, mut users, mut targets) = (Vec::new(), Vec::new(), Vec::new());
         for ((number, rows), user) in rows.iter().enumerate().zip(0_u32..) {
-            let first = rows.len().saturating_sub(plan.examples.per_user).max(1);
+            let first = rows.len().saturating_sub(plan.examples.per_user).max(beginning);
             for place in (first..rows.len()).rev().step_by(stride) {
                 let Some(row) = rows[place] else { continue };
                 places.push((number, place));
@@ -176,7 +187,7 @@ impl<'a> Examples<'a> {
         let positives = rows.iter().map(|rows| rows.iter().flatten().copied().collect()).collect();
         let frequencies = frequencies(&targets, plan.catalogue.len());
         let data = plan.data;
-        Self { data, encoder, histories, places, users, targets, positives, frequencies }
+        Self { data, encoder, histories, places, users, targets, positives, frequencies, known }
     }
 
     /// With `share` of the examples aimed at the twins of their items, which stand behind the rows of
@@ -230,8 +241,11 @@ impl<'a> Examples<'a> {
     fn encode(&self, row: usize, batch: &mut Batch) {
         let (number, place) = self.places[row];
         let (user, history) = &self.histories[number];
-        let known = &history[place.saturating_sub(BEHAVIOURS)..place];
-        let view = view(&split::context(self.data, *user, known));
+        let known = match self.known {
+            Known::Before => Cow::Borrowed(&history[place.saturating_sub(BEHAVIOURS)..place]),
+            Known::Others => Cow::Owned(others(*user, history, place)),
+        };
+        let view = view(&split::context(self.data, *user, &known));
         self.encoder.encode(&UserRecord(&view), batch);
     }
 }
@@ -252,6 +266,23 @@ impl Source for Examples<'_> {
             .collect();
         inputs(self.encoder, &batches)
     }
+}
+
+/// The least share of a user's other items that an example knows.
+const LEAST_KNOWN: f64 = 0.5;
+
+/// At least half of what a user engaged with beside the item at `place`, in an order by chance,
+/// but the same whenever it is asked for.
+fn others(user: UserId, history: &[Behaviour], place: usize) -> Vec<Behaviour> {
+    let seed = user.0.rotate_left(32) ^ u64::try_from(place).expect("memory has fewer items");
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let target = history[place].item;
+    let mut others: Vec<Behaviour> =
+        history.iter().filter(|step| step.item != target).copied().collect();
+    others.shuffle(&mut random);
+    let share = random.random_range(LEAST_KNOWN..=1.0);
+    others.truncate(floor((float(others.len()) * share).ceil()));
+    others
 }
 
 /// The catalogue's rows of the items of a history.
@@ -358,6 +389,27 @@ mod tests {
         let drawn = (0..100_000).filter(|number| is_drawn(*number, 0.1)).count();
         // Four standard deviations around 10,000.
         assert!((9_620..10_380).contains(&drawn), "{drawn}");
+    }
+
+    #[test]
+    fn without_an_order_an_example_knows_half_of_the_others_or_more() {
+        let config = ExamplesConfig { known: Known::Others, ..ExamplesConfig::default() };
+        check(config, |examples, items| {
+            assert_eq!(examples.targets, [4, 3, 2, 1, 0, 2, 2], "item 9 is in no catalogue");
+            let rows = examples.select(&[0, 1, 2, 3, 4, 5, 6]);
+            let Some(Vocabulary::Ids(ids)) = items.vocabulary("item") else { panic!("no items") };
+            for (row, target) in examples.targets[..5].iter().enumerate() {
+                let known = rows.bags[0].row(row).into_iter().filter(|id| **id > 1);
+                let known: HashSet<u64> =
+                    known.map(|id| ids[usize::try_from(*id).unwrap() - 2]).collect();
+                assert!((2..=4).contains(&known.len()), "example {row}: {known:?}");
+                assert!(!known.contains(&u64::from(target + 1)), "example {row}: {known:?}");
+            }
+            for row in [5, 6] {
+                let known = rows.bags[0].row(row).into_iter().filter(|id| **id > 1).count();
+                assert_eq!(known, 0, "user 8 has only item 9 beside the target, unknown here");
+            }
+        });
     }
 
     #[test]

@@ -33,12 +33,24 @@ pub struct GraphConfig {
     pub method: Method,
     /// Numbers of a vector.
     pub dimension: usize,
-    /// An item that n users dealt with has a vector of length n / (n + shrinkage): what is near by
-    /// the chance of a few windows comes after what many confirm.
+    pub length: Length,
+    /// Of [`Length::Confidence`].
     pub shrinkage: f64,
     pub sessions: SessionConfig,
     pub filter: FilterConfig,
     pub aggregation: AggregationConfig,
+}
+
+/// How long the vectors are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Length {
+    /// An item that n users dealt with has a vector of length n / (n + shrinkage): what is near by
+    /// the chance of a few windows comes after what many confirm. For searches by single items.
+    Confidence,
+    /// As the method leaves them: with the filter, the inner product with the sum of a history is
+    /// what the filter lets through of it. For searches by whole histories.
+    Natural,
 }
 
 /// The ways to make the vectors.
@@ -56,6 +68,7 @@ impl Default for GraphConfig {
         Self {
             method: Method::Filter,
             dimension: 128,
+            length: Length::Confidence,
             shrinkage: 10.0,
             sessions: SessionConfig::default(),
             filter: FilterConfig::default(),
@@ -64,8 +77,8 @@ impl Default for GraphConfig {
     }
 }
 
-/// The vectors of the items of the catalogue that somebody dealt with, ascending by id, none
-/// longer than 1. The events stand in order of time.
+/// The vectors of the items of the catalogue that somebody dealt with, ascending by id; by
+/// [`Length::Confidence`] none is longer than 1. The events stand in order of time.
 pub(crate) fn train(
     events: &[Event],
     catalogue: &[Item],
@@ -92,7 +105,10 @@ pub(crate) fn train(
     for (item, row) in items.into_iter().zip(embedding.rows()) {
         let norm = row.dot(&row).sqrt();
         if norm > NOTHING && listed(item) {
-            let factor = length(item) / norm;
+            let factor = match config.length {
+                Length::Confidence => length(item) / norm,
+                Length::Natural => 1.0,
+            };
             values.extend(row.iter().map(|value| narrow(value * factor)));
             vectors.ids.push(item);
         }

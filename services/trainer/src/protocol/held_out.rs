@@ -1,15 +1,12 @@
 //! Splits that hold out some of each user's items: at random, or as the data's files give them.
 
-use std::{
-    borrow::Cow,
-    collections::{BTreeMap, BTreeSet, HashSet},
-};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use rand::{SeedableRng, seq::SliceRandom};
 use rand_chacha::ChaCha8Rng;
 use tributary_domain::{Behaviour, Event, ItemId, Timestamp, UserId};
 
-use super::{Protocol, ProtocolKind, Round};
+use super::{Events, Protocol, ProtocolKind, Round};
 use crate::{
     config::SplitConfig,
     data::{DataSet, GivenSplit},
@@ -106,12 +103,13 @@ fn round<'a>(data: &DataSet, name: &str, parts: Parts, length: usize) -> Round<'
         let known = before.get(user).map_or(&[][..], Vec::as_slice);
         split::held_out_case(data, *user, known, held, end, length)
     });
+    let known = Events::Selected(known.into());
     Round {
         name: name.to_owned(),
         cases: cases.collect(),
         before: None,
-        stream: Cow::Owned(known.clone()),
-        learned: Cow::Owned(known),
+        stream: known.clone(),
+        learned: known,
     }
 }
 

@@ -1,6 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use tributary_domain::{Action, Behaviour, ItemId, UserId};
+use tributary_domain::{Action, Behaviour, Event, ItemId, UserId};
 
 use super::*;
 use crate::data::GivenSplit;

@@ -1,8 +1,6 @@
 //! The split by time: two moments part the events.
 
-use std::borrow::Cow;
-
-use super::{Protocol, ProtocolKind, Round};
+use super::{Events, Protocol, ProtocolKind, Round};
 use crate::{
     config::SplitConfig,
     data::DataSet,
@@ -15,9 +13,9 @@ pub(super) fn protocol<'a>(data: &'a DataSet, config: &SplitConfig) -> Protocol<
     let cuts = Cuts::at_shares(&data.events, config.window, config.test);
     let round = |name: &str, period: &Period<'_>| Round {
         name: name.to_owned(),
-        learned: Cow::Borrowed(split::before(&data.events, period.from)),
+        learned: Events::Part(split::before(&data.events, period.from)),
         before: Some(period.from),
-        stream: Cow::Borrowed(&data.events[..]),
+        stream: Events::Part(&data.events),
         cases: split::cases(data, period),
     };
     let length = config.context;

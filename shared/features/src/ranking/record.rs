@@ -1,14 +1,20 @@
 use tributary_domain::{Gender, Item};
 
-use super::{Evidence, ItemStatistics, UserView, evidence::measure, view::to_number};
+use super::{
+    Affinity, Evidence, ItemStatistics, UserView, affinity, evidence::measure, view::to_number,
+};
 use crate::{Field, Record, Source, Value};
 
 /// What connects a user with an item, `None` where it cannot be said.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Affinity {
+pub(super) struct Ties {
     pub(super) genre_liked: Option<f64>,
     pub(super) genre_watched: Option<f64>,
     pub(super) genre_like_rate: Option<f64>,
+    pub(super) genre_share_liked: Option<f64>,
+    pub(super) genre_share_watched: Option<f64>,
+    pub(super) year_share_liked: Option<f64>,
+    pub(super) year_share_watched: Option<f64>,
     pub(super) tags: Option<f64>,
     pub(super) creator: Option<f64>,
     pub(super) year_distance: Option<f64>,
@@ -31,7 +37,9 @@ pub struct RankingRecord<'a> {
     statistics: ItemStatistics,
     /// One for each channel that proposed the candidate.
     evidence: &'a [Evidence],
-    affinity: Affinity,
+    /// One for each table that was asked.
+    affinities: &'a [Affinity],
+    ties: Ties,
 }
 
 impl<'a> RankingRecord<'a> {
@@ -41,7 +49,13 @@ impl<'a> RankingRecord<'a> {
         statistics: ItemStatistics,
         evidence: &'a [Evidence],
     ) -> Self {
-        Self { view, item, statistics, evidence, affinity: view.affinity(item) }
+        Self { view, item, statistics, evidence, affinities: &[], ties: view.ties(item) }
+    }
+
+    /// With what the bundle's tables say of the candidate.
+    #[must_use]
+    pub fn with_affinities(self, affinities: &'a [Affinity]) -> Self {
+        Self { affinities, ..self }
     }
 }
 
@@ -77,24 +91,29 @@ impl Record for RankingRecord<'_> {
 
 impl RankingRecord<'_> {
     fn by_source(&self, source: &Source) -> Value<'_> {
-        let (statistics, affinity) = (&self.statistics, &self.affinity);
+        let (statistics, ties) = (&self.statistics, &self.ties);
         match source {
             Source::StatisticsInteractions => count(statistics.interactions),
             Source::StatisticsLikes => count(statistics.likes),
             Source::StatisticsLikeRate => Value::Number(statistics.like_rate),
             Source::StatisticsRecent => Value::Number(statistics.recent),
-            Source::PairGenreAffinityLiked => number(affinity.genre_liked),
-            Source::PairGenreAffinityWatched => number(affinity.genre_watched),
-            Source::PairGenreLikeRate => number(affinity.genre_like_rate),
-            Source::PairTagAffinity => number(affinity.tags),
-            Source::PairCreatorAffinity => number(affinity.creator),
-            Source::PairYearDistance => number(affinity.year_distance),
-            Source::PairDaysSinceCreated => number(affinity.days_since_created),
+            Source::PairGenreAffinityLiked => number(ties.genre_liked),
+            Source::PairGenreAffinityWatched => number(ties.genre_watched),
+            Source::PairGenreLikeRate => number(ties.genre_like_rate),
+            Source::PairGenreShareLiked => number(ties.genre_share_liked),
+            Source::PairGenreShareWatched => number(ties.genre_share_watched),
+            Source::PairYearShareLiked => number(ties.year_share_liked),
+            Source::PairYearShareWatched => number(ties.year_share_watched),
+            Source::PairTagAffinity => number(ties.tags),
+            Source::PairCreatorAffinity => number(ties.creator),
+            Source::PairYearDistance => number(ties.year_distance),
+            Source::PairDaysSinceCreated => number(ties.days_since_created),
             Source::EvidenceChannels => Value::Number(to_number(self.evidence.len())),
             Source::Evidence { channel, measure: wanted } => {
                 let found = self.evidence.iter().find(|one| one.channel == *channel);
                 measure(found, *wanted)
             }
+            Source::Affinity(wanted) => affinity::score(self.affinities, wanted),
             other => match item_value(self.item, other) {
                 Value::Missing => user_value(self.view, other),
                 value => value,

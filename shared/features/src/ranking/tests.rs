@@ -126,7 +126,17 @@ fn pairs_are_computed_by_hand() {
     let evidence = [Evidence { channel: "two-tower".into(), position: 4, score: 0.5 }];
     let candidate = item(2);
     let older = (-1.0_f64 / 20.0).exp2();
-    let record = RankingRecord::new(&view, &candidate, statistics.of(candidate.id), &evidence);
+    let said = [
+        ("ease", Past::Liked, Form::Score, 0.25),
+        ("ease", Past::Liked, Form::Standing, 1.5),
+        ("graph", Past::Recent, Form::Score, -2.0),
+    ]
+    .map(|(table, past, form, score)| Affinity {
+        name: AffinityName { table: table.into(), past, form },
+        score,
+    });
+    let record = RankingRecord::new(&view, &candidate, statistics.of(candidate.id), &evidence)
+        .with_affinities(&said);
     check(
         &record,
         &[
@@ -144,6 +154,12 @@ fn pairs_are_computed_by_hand() {
                 "pair.genre_like_rate",
                 Value::Number((3.0 / (5.0 + older) + 2.0 / (older + 4.0)) / 2.0),
             ),
+            // Of items 1 and 2 both are comedies and one a drama; 1 alone is liked.
+            ("pair.genre_share.liked", Value::Number(0.5)),
+            ("pair.genre_share.watched", Value::Number(0.75)),
+            // Item 1 is 4 of 12 years away, item 2 is the candidate itself.
+            ("pair.year_share.liked", Value::Number(8.0 / 12.0)),
+            ("pair.year_share.watched", Value::Number((8.0 / 12.0 + 1.0) / 2.0)),
             ("pair.tag_affinity", Value::Number(0.0)),
             ("pair.creator_affinity", Value::Number(older / (1.0 + older))),
             ("pair.year_distance", Value::Number(4.0)),
@@ -158,6 +174,13 @@ fn pairs_are_computed_by_hand() {
             ("evidence.trending.score", Value::Missing),
             ("evidence.trending.present", Value::Number(0.0)),
             ("evidence.trending.colour", Value::Missing),
+            ("affinity.ease.liked", Value::Number(0.25)),
+            ("standing.ease.liked", Value::Number(1.5)),
+            ("affinity.graph.recent", Value::Number(-2.0)),
+            ("standing.graph.recent", Value::Missing),
+            ("affinity.ease.engaged", Value::Missing),
+            ("affinity.ease.disliked", Value::Missing),
+            ("affinity..liked", Value::Missing),
             ("history.items", Value::Ids(&[2, 1])),
             ("item.id", Value::Id(2)),
         ],
@@ -183,6 +206,10 @@ fn cold_users_and_bare_items_have_nothing_in_common() {
         "pair.genre_affinity.liked",
         "pair.genre_affinity.watched",
         "pair.genre_like_rate",
+        "pair.genre_share.liked",
+        "pair.genre_share.watched",
+        "pair.year_share.liked",
+        "pair.year_share.watched",
         "pair.tag_affinity",
         "pair.creator_affinity",
         "pair.year_distance",

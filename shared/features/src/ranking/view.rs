@@ -1,17 +1,19 @@
 use std::{
-    collections::{HashMap, HashSet},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::Arc,
 };
 
 use tributary_domain::{Behaviour, Gender, Item, ItemId, Timestamp, UserContext, UserId};
 
-use super::record::Affinity;
+use super::record::Ties;
 
 /// How many newer items it takes for an item of the history to count half in the user's taste, so
 /// that a few new likes show at once however long the history is.
 const HALF_LIFE_ITEMS: f64 = 20.0;
 /// Imagined items that draw rates towards their average.
 const PRIOR: f64 = 4.0;
+/// Years between two items at which they no longer count as of the same time.
+const SPAN_YEARS: f64 = 12.0;
 const DAY_MS: f64 = 86_400_000.0;
 
 /// A user as the models see one: profile, recent items and taste, worked out once a request.
@@ -26,6 +28,9 @@ pub struct UserView {
     pub(super) liked: Vec<u64>,
     pub(super) hidden: Vec<u64>,
     genres: HashMap<String, Taste>,
+    /// Items of the history with a genre, each counted as one, and of a year likewise.
+    genre_counts: HashMap<String, Taste>,
+    year_counts: BTreeMap<u16, Taste>,
     /// Liked items with a tag, weighted by recency like all that follows.
     tags: HashMap<String, f64>,
     /// Items of a creator.
@@ -34,6 +39,8 @@ pub struct UserView {
     years: (f64, f64),
     /// All items of the history, and all liked ones.
     whole: Taste,
+    /// The items of the history whose attributes are known, each counted as one.
+    counted: Taste,
     last: Option<Timestamp>,
 }
 
@@ -48,6 +55,14 @@ impl Taste {
     fn add(&mut self, share: Self) {
         self.watched += share.watched;
         self.liked += share.liked;
+    }
+
+    /// Each part as a share of `whole`, divided by `count`.
+    fn over(self, whole: Self, count: f64) -> Self {
+        Self {
+            watched: ratio(self.watched, whole.watched) / count,
+            liked: ratio(self.liked, whole.liked) / count,
+        }
     }
 }
 
@@ -81,6 +96,10 @@ impl UserView {
             view.whole.add(share);
             if let Some(item) = lookup(ItemId(id)) {
                 view.taste(&item, share);
+                view.count(
+                    &item,
+                    Taste { watched: 1.0, liked: if liked > 0.0 { 1.0 } else { 0.0 } },
+                );
             }
         }
         view
@@ -103,6 +122,14 @@ impl UserView {
         }
     }
 
+    fn count(&mut self, item: &Item, one: Taste) {
+        self.counted.add(one);
+        item.genres.iter().for_each(|genre| entry(&mut self.genre_counts, genre).add(one));
+        if let Some(year) = item.year {
+            self.year_counts.entry(year).or_default().add(one);
+        }
+    }
+
     /// Items in the history.
     pub fn history_length(&self) -> usize {
         self.items.len()
@@ -115,12 +142,18 @@ impl UserView {
     }
 
     /// What connects the user with an item.
-    pub(super) fn affinity(&self, item: &Item) -> Affinity {
+    pub(super) fn ties(&self, item: &Item) -> Ties {
         let genres = self.genre_affinity(item);
-        Affinity {
+        let genre_shares = self.genre_shares(item);
+        let year_shares = self.year_shares(item);
+        Ties {
             genre_liked: genres.map(|genres| genres.0),
             genre_watched: genres.map(|genres| genres.1),
             genre_like_rate: genres.map(|genres| genres.2),
+            genre_share_liked: genre_shares.map(|shares| shares.liked),
+            genre_share_watched: genre_shares.map(|shares| shares.watched),
+            year_share_liked: year_shares.map(|shares| shares.liked),
+            year_share_watched: year_shares.map(|shares| shares.watched),
             tags: self.tag_affinity(item),
             creator: self.creator_affinity(item),
             year_distance: self.year_distance(item),
@@ -144,6 +177,35 @@ impl UserView {
         }
         let count = to_number(item.genres.len());
         Some((sums.0 / count, sums.1 / count, sums.2 / count))
+    }
+
+    /// Means over the item's genres of the share of the history, and of its liked part, with the
+    /// genre: the whole history, old and new alike.
+    fn genre_shares(&self, item: &Item) -> Option<Taste> {
+        if item.genres.is_empty() || self.counted.watched == 0.0 {
+            return None;
+        }
+        let mut sum = Taste::default();
+        item.genres.iter().filter_map(|genre| self.genre_counts.get(genre)).for_each(|taste| {
+            sum.add(*taste);
+        });
+        let genres = to_number(item.genres.len());
+        Some(sum.over(self.counted, genres))
+    }
+
+    /// The share of the history, and of its liked part, that is of the item's time: an item of the
+    /// same year counts as one, one further away the less, from [`SPAN_YEARS`] on not at all.
+    fn year_shares(&self, item: &Item) -> Option<Taste> {
+        let year = f64::from(item.year?);
+        if self.counted.watched == 0.0 {
+            return None;
+        }
+        let mut sum = Taste::default();
+        for (other, taste) in &self.year_counts {
+            let nearness = (1.0 - (f64::from(*other) - year).abs() / SPAN_YEARS).max(0.0);
+            sum.add(Taste { watched: taste.watched * nearness, liked: taste.liked * nearness });
+        }
+        Some(sum.over(self.counted, 1.0))
     }
 
     /// The mean over the item's tags of the share of liked items with the tag.

@@ -192,3 +192,28 @@ fn a_user_without_history_gets_nothing() {
     assert!(medoids(&cold, &index, &plain()).is_empty());
     assert!(recall(&index, &cold, 5, &plain(), &|_| false).unwrap().is_empty());
 }
+
+#[test]
+fn the_whole_history_is_one_query() {
+    let index = two_tastes();
+    let config = MedoidsConfig { query: Query::History, ..plain() };
+    let context = context(&[(2, Action::View), (13, Action::Bookmark), (99, Action::View)]);
+    let barred = |item: ItemId| item == ItemId(4);
+    let found = recall(&index, &context, 5, &config, &barred).unwrap();
+    // Item 2 counts half, item 13 whole: their weighted sum against every item that is allowed.
+    let sum: Vec<f32> = (0..3)
+        .map(|axis| {
+            let of = |item| index.get(ItemId(item)).unwrap()[axis];
+            0.5 * of(2) + of(13)
+        })
+        .collect();
+    let score = |item: u64| -> f32 {
+        index.get(ItemId(item)).unwrap().iter().zip(&sum).map(|(one, other)| one * other).sum()
+    };
+    let mut expected: Vec<u64> = (1..=20).filter(|item| ![2, 4, 13].contains(item)).collect();
+    expected.sort_by(|one, other| score(*other).total_cmp(&score(*one)).then(one.cmp(other)));
+    let items: Vec<u64> = found.iter().map(|scored| scored.item.0).collect();
+    assert_eq!(items, expected[..5]);
+    let stranger = UserContext::cold(UserId(1));
+    assert!(recall(&index, &stranger, 5, &config, &barred).unwrap().is_empty());
+}

@@ -20,11 +20,16 @@ impl ItemVectors {
     /// # Panics
     /// Where there is not one id for each vector.
     pub fn to_bytes(&self) -> Vec<u8> {
-        assert_eq!(self.ids.len(), self.vectors.nrows(), "one id a vector");
         let mut archive = ArchiveWriter::default();
+        self.add_to(&mut archive);
+        archive.to_bytes()
+    }
+
+    /// For tables that hold more beside the vectors.
+    pub(crate) fn add_to(&self, archive: &mut ArchiveWriter) {
+        assert_eq!(self.ids.len(), self.vectors.nrows(), "one id a vector");
         archive.add(IDS, &[self.ids.len()], self.ids.iter().map(|id| id.0));
         archive.add(VECTORS, self.vectors.shape(), self.vectors.iter().copied());
-        archive.to_bytes()
     }
 
     /// Refuses damaged bytes, wrong kinds and shapes, id 0, repeated ids, and numbers that are not

@@ -1,5 +1,6 @@
 //! What the service encodes against what the trainer encodes: whole records, one after another.
 
+use ndarray::Array2;
 use proptest::prelude::*;
 use tributary_domain::{Action, Behaviour, Event, ItemChange, Timestamp};
 use tributary_features::{
@@ -7,9 +8,17 @@ use tributary_features::{
     ranking::{Evidence, specification},
 };
 use tributary_feed::ItemSink;
+use tributary_retrieval::{
+    affinity::Affinities,
+    factors::{Factors, Loss},
+    vector::ItemVectors,
+};
 
 use super::*;
-use crate::items::{Refreshing, Rows};
+use crate::{
+    error::LoadError,
+    items::{Models, Refreshing, Rows},
+};
 
 const CATALOGUE: u64 = 10;
 const CHANNELS: [&str; 3] = ["two-tower", "graph", "search"];
@@ -84,6 +93,41 @@ fn counted(behaviours: &[Behaviour]) -> Statistics {
     statistics
 }
 
+/// The built-in features with some that ask tables.
+fn asking() -> Specification {
+    let mut all = specification::ranker();
+    let more = "
+        [[feature]]
+        name = \"asked_graph\"
+        field = \"affinity.graph.recent\"
+        kind = \"standard-number\"
+        [[feature]]
+        name = \"asked_factors\"
+        field = \"standing.factors.liked\"
+        kind = \"standard-number\"
+    ";
+    all.features.extend(Specification::from_toml(more).unwrap().features);
+    all
+}
+
+/// The tables that are asked: vectors of the first items of the catalogue.
+fn table(file: &'static str) -> Result<Vec<u8>, LoadError> {
+    let ids = (1..CATALOGUE).map(ItemId).collect::<Vec<_>>();
+    let vectors = Array2::from_shape_fn((ids.len(), 3), |(row, column)| {
+        f32::from(u8::try_from((row * 5 + column * 3) % 7).unwrap()) / 7.0
+    });
+    let items = ItemVectors { ids, vectors };
+    match file {
+        "tables/graph_vectors.safetensors" => Ok(items.to_bytes()),
+        "tables/factors.safetensors" => Ok(Factors { items, loss: Loss::default() }.to_bytes()),
+        other => panic!("{other} was not asked for"),
+    }
+}
+
+fn affinities() -> Affinities {
+    Affinities::open(&asking(), table).unwrap()
+}
+
 /// As the trainer does it: whole records by their items, to be fitted on or encoded.
 fn visit(
     items: &[Item],
@@ -94,11 +138,17 @@ fn visit(
 ) {
     let find = |id: ItemId| items.iter().find(|item| item.id == id).cloned();
     let view = UserView::new(context, &|id| find(id).map(Arc::new));
-    for (id, said) in said {
+    let affinities = affinities();
+    let candidates: Vec<ItemId> = said.iter().map(|(id, _)| ItemId(*id)).collect();
+    let answers = affinities.ask(context, &candidates);
+    let mut asked = Vec::new();
+    for (place, (id, said)) in said.iter().enumerate() {
         let id = ItemId(*id);
         let item = find(id).unwrap_or_else(|| Item::bare(id));
         let found = evidence(said);
-        accept(&RankingRecord::new(&view, &item, statistics.of(id), &found));
+        answers.of(place, &mut asked);
+        let record = RankingRecord::new(&view, &item, statistics.of(id), &found);
+        accept(&record.with_affinities(&asked));
     }
 }
 
@@ -127,7 +177,7 @@ proptest! {
         said in said(),
     ) {
         let context = UserContext { behaviours: history, ..UserContext::cold(UserId(1)) };
-        let encoder = Arc::new(fitted(&specification::ranker(), &bundled, &context));
+        let encoder = Arc::new(fitted(&asking(), &bundled, &context));
         let rows = Arc::new(Rows::new(Arc::clone(&encoder), bundled.iter().cloned()));
         let models = Models::default();
         models.join(&rows);
@@ -140,7 +190,10 @@ proptest! {
         visit(&now, &context, &statistics, &said, |record| encoder.encode(record, &mut trained));
         let items = said.iter().map(|(id, _)| ItemId(*id)).collect();
         let query = Query { context, items, evidence: columns(&said) };
-        let (served, unknown) = batch(&encoder, &rows.snapshot(), &statistics, &query);
+        let affinities = affinities();
+        let answers = affinities.ask(&query.context, &query.items);
+        let (served, unknown) =
+            batch(&encoder, &rows.snapshot(), &statistics, &answers, &query);
         let bits = |batch: &Batch| -> Vec<u32> {
             batch.dense.iter().map(|number| number.to_bits()).collect()
         };
