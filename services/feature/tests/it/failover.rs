@@ -165,8 +165,10 @@ async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
     // Another replica of the service finds them, after the Cluster has healed.
     store.close().await;
     cluster.wait_until_whole().await;
+    // On a busy machine the Cluster may have refused all writes before the first was sent.
+    let stranded = cluster.dump().await.contains("}:o\n");
     let store = Store::redis(&config, Retention::default()).await.unwrap();
-    let grown = async || logged(&store).await.len() > 100;
+    let grown = async || !stranded || logged(&store).await.len() > 100;
     wait_until(grown, PATIENCE).await;
     wait_until(async || record(&store, 101..201).await.is_ok(), PATIENCE).await;
     check(&store, &(1..201).collect()).await;

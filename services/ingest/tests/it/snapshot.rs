@@ -53,9 +53,9 @@ async fn a_snapshot_goes_on_where_it_was_stopped() {
     config.snapshot.chunk = 5;
     let mut places = std::collections::BTreeSet::new();
     for round in 1..=6 {
+        let before = world.feature.position("mysql");
         let ingest = Running::start(config.clone()).await;
-        let enough = round * 60;
-        wait_until(async || world.feature.items().len() >= enough, PATIENCE).await;
+        wait_until(async || world.feature.position("mysql") != before, PATIENCE).await;
         assert!(!is_serving(ingest.address, "").await, "not ready before it is done");
         ingest.stop().await;
         world.run(&format!("DELETE FROM illust WHERE illust_id = {}", round * 4)).await;
