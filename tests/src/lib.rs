@@ -8,9 +8,11 @@ mod command;
 mod following;
 mod mesh;
 mod pipeline;
+mod wait;
 
 pub use bundle::{home_with_store, sample_data, trained_home};
 pub use command::{binary, repository, run, run_json};
 pub use following::{Following, Happening, Rows, connect, illustrations};
 pub use mesh::{Mesh, Process, load};
 pub use pipeline::{PipelineOutcome, PipelineSettings, pipeline};
+pub use wait::within_a_second;

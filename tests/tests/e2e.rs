@@ -13,6 +13,8 @@ mod clients;
 mod contract;
 #[path = "e2e/failure.rs"]
 mod failure;
+#[path = "e2e/live.rs"]
+mod live;
 #[path = "e2e/pages.rs"]
 mod pages;
 #[path = "e2e/personal.rs"]
@@ -21,3 +23,5 @@ mod personal;
 mod pipeline;
 #[path = "e2e/publishing.rs"]
 mod publishing;
+#[path = "e2e/users.rs"]
+mod users;
