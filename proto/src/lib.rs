@@ -23,3 +23,8 @@ package!(rerank);
 
 /// Every file of the protos, encoded, for gRPC reflection.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/descriptors.bin"));
+
+/// Response metadata of `WatchItems` and `WatchEvents`: the store's name. Where it differs from that
+/// of an earlier stream, the store was replaced, whatever its sequence numbers, and what was built
+/// from the earlier one is to be forgotten.
+pub const STORE_METADATA: &str = "x-tributary-store";

@@ -11,6 +11,8 @@ mod chaos;
 mod clients;
 #[path = "e2e/contract.rs"]
 mod contract;
+#[path = "e2e/failover.rs"]
+mod failover;
 #[path = "e2e/failure.rs"]
 mod failure;
 #[path = "e2e/live.rs"]

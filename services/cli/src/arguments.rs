@@ -86,6 +86,9 @@ pub(crate) struct UpOptions {
     /// A configuration file for the trainer.
     #[arg(long)]
     pub trainer_config: Option<PathBuf>,
+    /// The configuration file of `feature`, where its data goes to Redis: the ports are set.
+    #[arg(long, value_name = "FILE")]
+    pub feature_config: Option<PathBuf>,
     /// Follows a database too: the configuration file of `ingest`.
     #[arg(long, value_name = "FILE")]
     pub ingest: Option<PathBuf>,

@@ -17,7 +17,6 @@ use crate::{
     FeatureError, Store, metrics,
     store::{ChangesWritten, EventsWritten, ItemsWritten, StoredItem},
 };
-pub use watch::STORE_METADATA;
 
 const DEFAULT_DEADLINE: Duration = Duration::from_secs(5);
 const LONGEST_DEADLINE: Duration = Duration::from_secs(10);

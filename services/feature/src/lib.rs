@@ -18,7 +18,6 @@ use tributary_runtime::{Listeners, Server};
 pub use codec::Corrupt;
 pub use config::{Config, RedisConfig, RedisMode, Retention, StoreConfig, StoreKind, WatchConfig};
 pub use error::FeatureError;
-pub use grpc::STORE_METADATA;
 pub use store::{OpenError, Store, StoreError};
 
 /// A call holds up to 1,000 items of at most 64 kB.

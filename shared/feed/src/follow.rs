@@ -4,11 +4,9 @@ use tokio::{sync::watch, task, time};
 use tokio_util::sync::CancellationToken;
 use tonic::{Response, Status, Streaming, metadata::MetadataMap};
 use tributary_mesh::Client;
-use tributary_proto::feature::v1::feature_service_client::FeatureServiceClient;
+use tributary_proto::{STORE_METADATA, feature::v1::feature_service_client::FeatureServiceClient};
 
-use crate::{
-    FollowError, FollowState, Follower, STORE_METADATA, backoff::Backoff, metrics::FollowMetrics,
-};
+use crate::{FollowError, FollowState, Follower, backoff::Backoff, metrics::FollowMetrics};
 
 /// Three missed heartbeats: the contract promises one every ten seconds.
 const SILENCE: Duration = Duration::from_secs(30);

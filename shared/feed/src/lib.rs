@@ -18,7 +18,3 @@ pub use error::FollowError;
 pub use events::{EventSink, SegmentedEvent, follow_events};
 pub use items::{ItemSink, follow_items};
 pub use state::{FollowState, Follower};
-
-/// Response metadata with which the feature service names its store. A follower that meets another
-/// name than before knows that the store was replaced, whatever its sequence numbers.
-pub const STORE_METADATA: &str = "x-tributary-store";

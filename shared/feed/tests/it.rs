@@ -21,11 +21,10 @@ use tributary_domain::{
     Action, Behaviour, Event, Gender, Item, ItemChange, ItemId, Timestamp, UserId,
 };
 use tributary_feed::{
-    Catalog, EventSink, Follower, ItemSink, STORE_METADATA, SegmentedEvent, follow_events,
-    follow_items,
+    Catalog, EventSink, Follower, ItemSink, SegmentedEvent, follow_events, follow_items,
 };
 use tributary_mesh::{Client, ClientConfig};
-use tributary_proto::feature::v1::feature_service_server::FeatureServiceServer;
+use tributary_proto::{STORE_METADATA, feature::v1::feature_service_server::FeatureServiceServer};
 use tributary_testkit::{FakeFeature, FakeServer, Mode, Proxy, wait_until};
 
 const PATIENCE: Duration = Duration::from_secs(20);

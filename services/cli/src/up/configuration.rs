@@ -1,6 +1,9 @@
 //! Fits the shipped configuration files to this machine: ports, folders, the page-token key.
 
-use std::{fs, path::PathBuf};
+use std::{
+    fs,
+    path::{Path, PathBuf},
+};
 
 use toml::{Table, Value};
 
@@ -10,9 +13,18 @@ use super::{
 };
 use crate::{CliError, arguments::UpOptions};
 
-/// Writes the service's configuration into the home and returns the file.
-pub(super) fn write(service: &Service, home: &Home, ports: &Ports) -> Result<PathBuf, CliError> {
-    let table = parsed(service, service.configuration)?;
+/// Writes the service's configuration into the home and returns the file: the shipped one, or for
+/// `feature` the one that was given.
+pub(super) fn write(
+    service: &Service,
+    options: &UpOptions,
+    home: &Home,
+    ports: &Ports,
+) -> Result<PathBuf, CliError> {
+    let table = match (&options.feature_config, service.name) {
+        (Some(path), "feature") => given(service, &read(path)?, ports)?,
+        _ => shipped(service, ports)?,
+    };
     fitted(table, service, home, ports)
 }
 
@@ -22,23 +34,40 @@ pub(super) fn write_ingest(
     home: &Home,
     ports: &Ports,
 ) -> Result<Option<PathBuf>, CliError> {
-    let text = match (&options.ingest, &options.mysql) {
+    let mut table = match (&options.ingest, &options.mysql) {
         (None, None) => return Ok(None),
-        (Some(path), _) => fs::read_to_string(path).map_err(CliError::file(path))?,
-        (None, Some(_)) => INGEST.configuration.to_owned(),
+        (Some(path), _) => given(&INGEST, &read(path)?, ports)?,
+        (None, Some(_)) => shipped(&INGEST, ports)?,
     };
-    let mut table = parsed(&INGEST, &text)?;
-    for section in ["server", "feature", "source"] {
+    for section in ["feature", "source"] {
         table.entry(section).or_insert_with(|| Table::new().into());
     }
     set(&mut table, "feature", "address", ports.addresses().feature);
     if let Some(url) = &options.mysql {
         set(&mut table, "source", "url", url.clone());
     }
-    set(&mut table, "server", "listen", format!("127.0.0.1:{}", ports.of(&INGEST)));
     let data = home.root().join("ingest");
     table.insert("data".into(), data.to_string_lossy().into_owned().into());
     fitted(table, &INGEST, home, ports).map(Some)
+}
+
+fn read(path: &Path) -> Result<String, CliError> {
+    fs::read_to_string(path).map_err(CliError::file(path))
+}
+
+/// A shipped file, with every address of this machine's mesh where it is now.
+fn shipped(service: &Service, ports: &Ports) -> Result<Table, CliError> {
+    let mut table = parsed(service, service.configuration)?;
+    move_ports(&mut table, ports);
+    Ok(table)
+}
+
+/// Somebody's own file: what it names besides the listeners, such as a database, stays as it is.
+fn given(service: &Service, text: &str, ports: &Ports) -> Result<Table, CliError> {
+    let mut table = parsed(service, text)?;
+    table.entry("server").or_insert_with(|| Table::new().into());
+    set(&mut table, "server", "listen", format!("127.0.0.1:{}", ports.of(service)));
+    Ok(table)
 }
 
 fn parsed(service: &Service, text: &str) -> Result<Table, CliError> {
@@ -51,12 +80,12 @@ fn fitted(
     home: &Home,
     ports: &Ports,
 ) -> Result<PathBuf, CliError> {
-    move_ports(&mut table, ports);
     let metrics = format!("127.0.0.1:{}", ports.metrics_of(service));
     set(&mut table, "server", "metrics_listen", metrics);
     set(&mut table, "bundle", "store", home.store().to_string_lossy().into_owned());
     match service.name {
         "feature" => {
+            table.entry("store").or_insert_with(|| Table::new().into());
             set(&mut table, "store", "data", home.feature().to_string_lossy().into_owned());
         }
         "gateway" => set(&mut table, "page_token", "secret", home.page_token_secret()?),
@@ -111,12 +140,23 @@ mod tests {
     fn every_address_of_every_file_is_moved() {
         let ports = Ports::choose(0).unwrap();
         for service in &SERVICES {
-            let mut table: Table = service.configuration.parse().unwrap();
-            move_ports(&mut table, &ports);
-            let text = table.to_string();
+            let text = shipped(service, &ports).unwrap().to_string();
             for (standard, _) in ports.pairs() {
                 assert!(!text.contains(&format!("127.0.0.1:{standard}\"")), "{text}");
             }
         }
+    }
+
+    #[test]
+    fn of_a_given_file_only_the_listener_is_moved() {
+        let ports = Ports::choose(0).unwrap();
+        let feature = &SERVICES[0];
+        let text =
+            "[server]\nlisten = \"0.0.0.0:7001\"\n[redis]\nurls = [\"redis://127.0.0.1:7000\"]\n";
+        let table = given(feature, text, &ports).unwrap();
+        assert_eq!(table["redis"]["urls"][0].as_str(), Some("redis://127.0.0.1:7000"));
+        let listen = format!("127.0.0.1:{}", ports.of(feature));
+        assert_eq!(table["server"]["listen"].as_str(), Some(listen.as_str()));
+        assert!(given(feature, "[redis", &ports).is_err());
     }
 }

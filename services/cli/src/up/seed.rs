@@ -10,8 +10,12 @@ use std::{
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tributary_domain::{Event, Timestamp, UserProfile};
-use tributary_proto::feature::v1::{
-    RecordEventsRequest, UpsertUsersRequest, feature_service_client::FeatureServiceClient,
+use tributary_proto::{
+    STORE_METADATA,
+    feature::v1::{
+        RecordEventsRequest, UpsertUsersRequest, WatchItemsRequest,
+        feature_service_client::FeatureServiceClient,
+    },
 };
 
 use super::{home::Home, process};
@@ -57,28 +61,40 @@ fn fingerprint(summary: &Path) -> Result<String, CliError> {
     Ok(summary.fingerprint)
 }
 
-/// Writes items, users and events to `feature`, once: a second start finds the mark and skips it.
-/// Events are idempotent, so a load that was cut off is simply repeated.
+/// Writes items, users and events to `feature`, once: a second start finds the mark and skips it,
+/// unless the store is another one. Events are idempotent, so a load that was cut off is simply
+/// repeated.
 pub(super) async fn load(
     data: &Data,
     home: &Home,
     mesh: &MeshAddresses,
     output: &Output,
 ) -> Result<(), CliError> {
+    let feature = Connection::new("feature", &mesh.feature, Duration::from_secs(60))?;
+    let store = store_name(&feature).await?;
     let mut mark = Mark::of(data, home)?;
-    if mark.loaded {
+    if mark.store.as_ref() == Some(&store) {
         return Ok(());
     }
-    let feature = Connection::new("feature", &mesh.feature, Duration::from_secs(60))?;
     command::upsert(&feature, command::read(&data.folder.join("items.jsonl"))?).await?;
     users(&feature, read(&data.folder.join("users.jsonl"))?).await?;
     let mut events: Vec<Event> = read(&data.folder.join("events.jsonl"))?;
     events.iter_mut().for_each(|event| event.behaviour.time.0 += mark.shift_ms);
     let recorded = record(&feature, &events).await?;
-    mark.loaded = true;
+    mark.store = Some(store);
     mark.write(home)?;
     output.remark(format!("{recorded} events loaded, the last one as of now"));
     Ok(())
+}
+
+/// How the database of `feature` calls itself.
+async fn store_name(feature: &Connection) -> Result<String, CliError> {
+    let mut client = FeatureServiceClient::new(feature.client());
+    let answer = client.watch_items(feature.request(WatchItemsRequest { after: 0 })).await;
+    let name = answer.as_ref().ok().and_then(|answer| answer.metadata().get(STORE_METADATA));
+    let name = name.and_then(|name| name.to_str().ok()).map(str::to_owned);
+    feature.answer(answer)?;
+    name.ok_or_else(|| CliError::Data("feature does not name its store".into()))
 }
 
 /// What was loaded into a home, kept beside the store.
@@ -88,7 +104,8 @@ struct Mark {
     /// Added to every event's time, so that the last one is as of the first load. Old data would
     /// otherwise weigh nothing against the first live event, wherever counts decay with time.
     shift_ms: i64,
-    loaded: bool,
+    /// The name of the store that holds all of it.
+    store: Option<String>,
 }
 
 impl Mark {
@@ -106,7 +123,7 @@ impl Mark {
             };
         }
         let shift_ms = Timestamp::now().0.saturating_sub(data.last.0);
-        let mark = Self { fingerprint: data.fingerprint.clone(), shift_ms, loaded: false };
+        let mark = Self { fingerprint: data.fingerprint.clone(), shift_ms, store: None };
         mark.write(home)?;
         Ok(mark)
     }

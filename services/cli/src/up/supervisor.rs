@@ -49,7 +49,7 @@ impl Supervisor {
         let control = control::listen(&home.socket()).await?;
         let mut configured = Vec::with_capacity(SERVICES.len() + 1);
         for service in &SERVICES {
-            configured.push((service, configuration::write(service, home, ports)?));
+            configured.push((service, configuration::write(service, options, home, ports)?));
         }
         let ingest = configuration::write_ingest(options, home, ports)?;
         configured.extend(ingest.map(|configuration| (&INGEST, configuration)));

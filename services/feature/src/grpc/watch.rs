@@ -5,17 +5,13 @@ use tokio::{sync::watch, time};
 use tonic::{Response, metadata::MetadataValue};
 use tributary_domain::{ItemChange, gender_to_wire};
 use tributary_mesh::status;
-use tributary_proto::{entity::v1 as entity, feature::v1 as wire};
+use tributary_proto::{STORE_METADATA, entity::v1 as entity, feature::v1 as wire};
 
 use super::{Messages, Service};
 use crate::{
     FeatureError, Store, StoreError, metrics,
     store::{Heads, LoggedEvent, Page},
 };
-
-/// Response metadata of a stream: the store's name. Where it differs from that of an earlier
-/// stream, the store was replaced, and what was built from the earlier one is to be forgotten.
-pub const STORE_METADATA: &str = "x-tributary-store";
 
 /// One of the two logs.
 pub(super) trait Log: Send + 'static {

@@ -3,10 +3,9 @@
 use std::time::{Duration, Instant};
 
 use tributary_domain::{Action, Item, ItemId, ServedEvent, UserId, UserProfile};
-use tributary_feature::{
-    OpenError, RedisConfig, Retention, STORE_METADATA, Store, StoreError, StoreKind,
-};
+use tributary_feature::{OpenError, RedisConfig, Retention, Store, StoreError, StoreKind};
 use tributary_proto::{
+    STORE_METADATA,
     entity::v1 as entity,
     feature::v1::{
         GetUserContextRequest, UpsertItemsRequest, WatchItemsRequest, WatchItemsResponse,

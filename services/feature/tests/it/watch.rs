@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use tonic::{Code, Streaming};
 use tributary_domain::Action;
-use tributary_feature::STORE_METADATA;
 use tributary_proto::{
+    STORE_METADATA,
     entity::v1 as entity,
     feature::v1::{
         DeleteItemsRequest, DeleteUserRequest, RecordEventsRequest, UpsertItemsRequest,
