@@ -16,7 +16,7 @@ ITEMS ?= 50000
 USERS ?= 20000
 WORK ?= .tributary/bench-train
 
-.PHONY: help up test lint bench bench-live bench-store bench-train chaos pipeline quality build data tools servers python \
+.PHONY: help up test test-mysql lint bench bench-live bench-store bench-train chaos pipeline quality build data tools servers python \
 	clean-state
 
 help:
@@ -30,6 +30,10 @@ test: tools data servers python ## Every test: units, services, end to end
 	cargo build --workspace --all-targets
 	TRIBUTARY_PYTHON=$(CURDIR)/$(PYTHON) TRIBUTARY_BUF=$(CURDIR)/$(BUF) \
 		TRIBUTARY_GRPCURL=$(CURDIR)/.tools/grpcurl cargo test --workspace
+
+test-mysql: tools servers .tools/mysql/ready ## The tests of ingest, with what only MySQL has, against MySQL
+	TRIBUTARY_MYSQLD=$(CURDIR)/.tools/mysql/mysqld \
+		cargo test -p tributary-ingest --test it -- --include-ignored
 
 lint: python ## Formatting, clippy, buf lint
 	cargo fmt --all --check
@@ -78,6 +82,9 @@ $(ONNXRUNTIME):
 
 servers: ## Redis and MariaDB, of which the tests start private instances
 	scripts/install-servers.sh
+
+.tools/mysql/ready:
+	scripts/fetch-mysql.sh .tools/mysql
 
 data: .tributary/data/ml-100k/ml-100k.inter ## MovieLens 100K, the sample data
 

@@ -14,7 +14,7 @@ use tributary_proto::{
         feature_service_client::FeatureServiceClient, item_change::Change,
     },
 };
-use tributary_testkit::{MariaDb, Process, TestFolder, channel, free_port, wait_until_serving};
+use tributary_testkit::{Database, Process, TestFolder, channel, free_port, wait_until_serving};
 
 use crate::command::{binary, repository};
 
@@ -22,7 +22,7 @@ const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The illustration schema in a database of its own, followed by `ingest` into a `feature`.
 pub struct Following {
-    pub db: MariaDb,
+    pub db: Database,
     folder: TestFolder,
     /// Where `feature` keeps its data, as its environment says it.
     store: Vec<(&'static str, String)>,
@@ -100,8 +100,8 @@ async fn kill(process: &mut Option<Process>) -> Result<()> {
 }
 
 /// A server with the schema of `docs/mysql/illustrations.sql` in the database `illustrations`.
-pub async fn illustrations() -> Result<MariaDb> {
-    let db = MariaDb::start(&[]).await?;
+pub async fn illustrations() -> Result<Database> {
+    let db = Database::start(&[]).await?;
     connect(&db.url("mysql")).await?.query_drop("CREATE DATABASE illustrations").await?;
     let mut sql = connect(&db.url("illustrations")).await?;
     let schema = std::fs::read_to_string(repository().join("docs/mysql/illustrations.sql"))?;

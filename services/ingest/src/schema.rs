@@ -28,7 +28,8 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// Unique keys, the primary one first, each with its columns' names in the key's order.
     pub unique: Vec<Vec<String>>,
-    /// What foreign keys of this table change without a trace in the binlog, each as a sentence.
+    /// What foreign keys of this table change by themselves, each as a sentence: on most servers
+    /// without a trace in the binlog.
     pub cascades: Vec<String>,
 }
 

@@ -60,6 +60,9 @@ impl Ingest<'_> {
         let memory = config.data.join("tables.json");
         let mapping = Arc::new(config.mapping.clone());
         let tables = Tables::load(&mut conn, mapping, memory, &stopped).await?;
+        if server.cascades_silently {
+            tables.warn_of_cascades();
+        }
         let (sink, letters) = (&mut self.sink, &self.letters);
         let (health, lag) = (&self.health, &*self.lag);
         let mut session =

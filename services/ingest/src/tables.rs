@@ -50,7 +50,6 @@ impl Tables {
         for mapped in Mapped::all(&mapping) {
             match resolve(conn, &mapped).await? {
                 Ok(layout) => {
-                    warn_of_cascades(&layout.table);
                     let (layout, stale) = (Arc::new(layout), false);
                     followed.insert(mapped.table().to_owned(), Followed { layout, stale });
                 }
@@ -64,6 +63,19 @@ impl Tables {
         match faults.is_empty() {
             true => Ok(Self { mapping, memory, followed }),
             false => Err(SourceError::Mapping(Faults(faults)).into()),
+        }
+    }
+
+    /// For a server that applies these without writing the rows into the binlog.
+    pub(crate) fn warn_of_cascades(&self) {
+        for table in self.followed.values().map(|followed| &followed.layout.table) {
+            for key in &table.cascades {
+                tracing::warn!(
+                    table = table.name,
+                    key,
+                    "what this foreign key changes is not in the binlog"
+                );
+            }
         }
     }
 
@@ -190,17 +202,6 @@ async fn resolve(
             Err(Faults(vec![Fault { table: name.to_owned(), column: None, reason }]))
         }
     })
-}
-
-/// The server applies these without writing the rows into the binlog.
-fn warn_of_cascades(table: &Table) {
-    for key in &table.cascades {
-        tracing::warn!(
-            table = table.name,
-            key,
-            "what this foreign key changes is not in the binlog"
-        );
-    }
 }
 
 fn unknown(before: &Table, now: Option<&Table>, image: &TableImage) -> Fault {

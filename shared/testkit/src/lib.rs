@@ -4,9 +4,9 @@
 //! For tests only: errors are panics that say what was expected.
 
 mod bundle;
+mod database;
 mod feature;
 mod folder;
-mod mariadb;
 mod ports;
 mod process;
 mod proxy;
@@ -15,9 +15,9 @@ mod serve;
 mod wait;
 
 pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, of_genre, six_vectors};
+pub use database::{Database, Product, insert_statement};
 pub use feature::FakeFeature;
 pub use folder::TestFolder;
-pub use mariadb::MariaDb;
 pub use ports::{free_port, free_ports};
 pub use process::Process;
 pub use proxy::{Mode, Proxy};

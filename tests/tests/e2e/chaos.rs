@@ -6,7 +6,7 @@ use anyhow::{Result, ensure};
 use mysql_async::prelude::Queryable;
 use rand::{Rng, SeedableRng, rngs::StdRng};
 use tributary_e2e::{Following, Rows, connect};
-use tributary_testkit::RedisServer;
+use tributary_testkit::{RedisServer, insert_statement};
 
 /// Items from here on are never deleted, so that their counters can be compared.
 const KEPT: u64 = 1_000;
@@ -26,9 +26,9 @@ async fn no_row_is_lost_nor_counted_twice_while_processes_are_killed() -> Result
     ];
     let mut following = Following::new(store).await?;
     let mut sql = connect(&following.db.url("illustrations")).await?;
-    sql.query_drop("INSERT INTO illust (illust_id, artist_id) SELECT seq, 1 FROM seq_1_to_1300")
-        .await?;
-    sql.query_drop("INSERT INTO user SELECT seq, 'x' FROM seq_1_to_400").await?;
+    let item = |id| format!("{id}, 1");
+    sql.query_drop(insert_statement("illust (illust_id, artist_id)", 1..=1_300, item)).await?;
+    sql.query_drop(insert_statement("user", 1..=400, |id| format!("{id}, 'x'"))).await?;
     following.start_feature()?;
     following.start_ingest()?;
 

@@ -38,8 +38,8 @@ impl Cell {
         let value = match value {
             BinlogValue::Value(value) => value,
             BinlogValue::Jsonb(value) => {
-                let value = serde_json::Value::try_from(value);
-                return value.map(Self::Json).map_err(|error| {
+                // By way of its tree, which also has what JSON itself has not: dates, decimals.
+                return value.parse().map(|tree| Self::Json(tree.into())).map_err(|error| {
                     Unreadable(format!("binary JSON that cannot be read: {error}"))
                 });
             }
@@ -54,9 +54,10 @@ impl Cell {
             (Value::Int(index), Kind::Enum(members)) => member(index, members),
             (Value::Bytes(bits), Kind::Set(members)) => Ok(set(&bits, members)),
             (Value::Int(seconds), Kind::Timestamp(_)) => moment(&seconds.to_string()),
-            (Value::Bytes(bytes), Kind::Timestamp(_)) => {
-                moment(std::str::from_utf8(&bytes).unwrap_or_default())
-            }
+            (Value::Bytes(bytes), Kind::Timestamp(_)) => match std::str::from_utf8(&bytes) {
+                Ok(text) => moment(text),
+                Err(_) => unreadable("not a TIMESTAMP"),
+            },
             (value, kind) => Self::from_any(value, kind),
         }
     }
@@ -129,7 +130,8 @@ fn set(bits: &[u8], members: &[String]) -> Cell {
 fn moment(text: &str) -> Result<Cell, Unreadable> {
     let (seconds, fraction) = text.split_once('.').unwrap_or((text, "0"));
     let milliseconds = format!("{fraction:0<3}");
-    let parsed = seconds.parse::<i64>().ok().zip(milliseconds[..3].parse::<i64>().ok());
+    let milliseconds = milliseconds.get(..3).and_then(|digits| digits.parse::<i64>().ok());
+    let parsed = seconds.parse::<i64>().ok().zip(milliseconds);
     match parsed {
         // The zero TIMESTAMP, which is no moment.
         Some((0, 0)) => unreadable("a time of zeros"),

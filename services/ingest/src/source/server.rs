@@ -12,6 +12,9 @@ pub(crate) struct Server {
     /// Tells this server from others whose binlogs have files of the same names.
     pub identity: String,
     pub database: String,
+    /// Foreign keys change rows without a trace in the binlog: they are InnoDB's own affair, as in
+    /// MariaDB and in MySQL before 9.6.
+    pub cascades_silently: bool,
 }
 
 impl Server {
@@ -21,7 +24,7 @@ impl Server {
             .query(
                 "SHOW GLOBAL VARIABLES WHERE Variable_name IN ('version', 'log_bin', \
                  'binlog_format', 'binlog_row_image', 'log_bin_compress', 'server_id', \
-                 'server_uuid', 'binlog_row_value_options')",
+                 'server_uuid', 'binlog_row_value_options', 'innodb_native_foreign_keys')",
             )
             .await?;
         let variables: BTreeMap<String, String> =
@@ -32,10 +35,12 @@ impl Server {
             Some(uuid) => uuid.clone(),
             None => format!("server_id {}", value("server_id")),
         };
+        let cascades_silently = !value("innodb_native_foreign_keys").eq_ignore_ascii_case("OFF");
         let version = value("version");
         let is_mariadb = version.to_ascii_lowercase().contains("mariadb");
         let database: Option<String> = conn.query_first("SELECT DATABASE()").await?;
-        Ok(Self { is_mariadb, version, identity, database: database.unwrap_or_default() })
+        let database = database.unwrap_or_default();
+        Ok(Self { is_mariadb, version, identity, database, cascades_silently })
     }
 
     pub(super) fn status_query(&self) -> &'static str {
@@ -95,6 +100,7 @@ mod tests {
             version: version.into(),
             identity: String::new(),
             database: String::new(),
+            cascades_silently: is_mariadb,
         };
         for (version, is_mariadb, query) in [
             ("8.0.36", false, "SHOW MASTER STATUS"),

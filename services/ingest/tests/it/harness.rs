@@ -7,7 +7,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tributary_ingest::{Config, IngestError, start};
 use tributary_runtime::Listeners;
-use tributary_testkit::{FakeFeature, FakeServer, MariaDb, TestFolder, is_serving, wait_until};
+use tributary_testkit::{Database, FakeFeature, FakeServer, TestFolder, is_serving, wait_until};
 
 use crate::contents::Contents;
 
@@ -16,7 +16,7 @@ pub(crate) const SCHEMA: &str = include_str!("../../../../docs/mysql/illustratio
 
 /// A database, a feature service, and a folder.
 pub(crate) struct World {
-    pub(crate) db: MariaDb,
+    pub(crate) db: Database,
     pub(crate) feature: FakeFeature,
     pub(crate) server: FakeServer,
     pub(crate) folder: TestFolder,
@@ -30,7 +30,7 @@ impl World {
     }
 
     pub(crate) async fn with_options(schema: &str, options: &[&str]) -> Self {
-        let db = MariaDb::start(options).await.unwrap();
+        let db = Database::start(options).await.unwrap();
         let mut root = connect(&db.url("mysql")).await;
         root.query_drop("CREATE DATABASE shop CHARACTER SET utf8mb4").await.unwrap();
         let mut sql = connect(&db.url("shop")).await;

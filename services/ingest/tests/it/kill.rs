@@ -1,7 +1,7 @@
 //! The built binary under kill -9 while the database changes.
 
 use rand::{Rng, SeedableRng, rngs::StdRng};
-use tributary_testkit::{Process, wait_until_serving};
+use tributary_testkit::{Process, insert_statement, wait_until_serving};
 
 use crate::harness::{PATIENCE, SCHEMA, World, connect};
 
@@ -38,12 +38,10 @@ pub(crate) fn statement(random: &mut StdRng) -> String {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_is_lost_nor_twice_under_kill_9() {
     let mut world = World::new(SCHEMA).await;
-    world.run("INSERT INTO illust (illust_id, artist_id) SELECT seq, 1 FROM seq_1_to_200").await;
-    world
-        .run(
-            "INSERT INTO interaction SELECT 1 + seq MOD 50, seq, 0, '2024-01-01' FROM seq_1_to_200",
-        )
-        .await;
+    let items = insert_statement("illust (illust_id, artist_id)", 1..=200, |id| format!("{id}, 1"));
+    world.run(&items).await;
+    let row = |number| format!("{}, {number}, 0, '2024-01-01'", 1 + number % 50);
+    world.run(&insert_statement("interaction", 1..=200, row)).await;
     let url = world.db.url("shop");
     let port = tributary_testkit::free_port();
     let spawn = || {

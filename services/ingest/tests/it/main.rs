@@ -1,4 +1,4 @@
-//! `ingest` against a real MariaDB and a feature service in memory.
+//! `ingest` against a real database and a feature service in memory.
 
 // What goes wrong here is a failed test.
 #![allow(clippy::unwrap_used)]
@@ -7,6 +7,7 @@ mod contents;
 mod dead_letters;
 mod harness;
 mod kill;
+mod mysql;
 mod refusals;
 mod rights;
 mod rows;

@@ -64,9 +64,10 @@ async fn everything_that_does_not_fit_is_named_at_once() {
     )
     .await;
     let failure = Running::start(world.config()).await.failure().await;
+    let int = if world.db.product().is_mariadb() { "int(11)" } else { "int" };
     for part in [
         "table illust, column illust_id: is varchar(20); a whole number is needed",
-        "table illust, column tags: is int(11); a text or JSON is needed",
+        &format!("table illust, column tags: is {int}; a text or JSON is needed"),
         "table illust, column title: has the character set sjis",
         "table user: is missing, or the user has no SELECT on it",
         "table interaction, column create_time: is varchar(20); a TIMESTAMP, DATETIME or DATE is needed",

@@ -4,6 +4,34 @@ use mysql_async::prelude::Queryable;
 
 use crate::harness::{Running, SCHEMA, World};
 
+const PAGE: &str = include_str!("../../../../docs/mysql.md");
+
+/// The lines of the page's first block in that language.
+fn block(language: &str) -> impl Iterator<Item = &'static str> {
+    let begin = format!("```{language}");
+    let lines = PAGE.lines().skip_while(move |line| *line != begin).skip(1);
+    lines.take_while(|line| *line != "```")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_documented_settings_are_taken_by_the_server_and_enough() {
+    let settings = block("ini").filter_map(|line| line.split_once(" = "));
+    let options: Vec<String> = settings.map(|(name, value)| format!("--{name}={value}")).collect();
+    assert!(options.len() > 4, "{options:?}");
+    let options: Vec<&str> = options.iter().map(String::as_str).collect();
+    let mut world = World::with_options(SCHEMA, &options).await;
+    for statement in block("sql") {
+        world.run(&statement.replace("illustrations.", "shop.")).await;
+    }
+    let mut config = world.config();
+    config.source.url = world.db.url_of("tributary", "secret", "shop");
+    let ingest = Running::start(config).await;
+    ingest.ready().await;
+    world.run("INSERT INTO illust (illust_id, artist_id) VALUES (1, 1)").await;
+    world.converged().await;
+    ingest.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn the_documented_grant_is_enough() {
     let mut world = World::new(SCHEMA).await;

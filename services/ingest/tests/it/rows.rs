@@ -2,6 +2,7 @@
 
 use mysql_async::prelude::Queryable;
 use tributary_domain::Action;
+use tributary_testkit::insert_statement;
 
 use crate::{
     contents::Contents,
@@ -64,7 +65,9 @@ async fn more_rows_than_a_call_takes_are_written_in_parts() {
     let mut world = World::new(SCHEMA).await;
     let ingest = Running::start(world.config()).await;
     ingest.ready().await;
-    world.run("INSERT INTO illust (illust_id, artist_id) SELECT seq, 1 FROM seq_1_to_2500").await;
+    let rows =
+        insert_statement("illust (illust_id, artist_id)", 1..=2_500, |id| format!("{id}, 1"));
+    world.run(&rows).await;
     world.converged().await;
     // Each row is two changes: the old id goes, the new one comes.
     world.run("UPDATE illust SET illust_id = illust_id + 10000").await;

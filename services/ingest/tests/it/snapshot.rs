@@ -2,13 +2,21 @@
 
 use mysql_async::prelude::Queryable;
 use tributary_ingest::OnPurged;
-use tributary_testkit::{is_serving, wait_until};
+use tributary_testkit::{insert_statement, is_serving, wait_until};
 
 use crate::harness::{PATIENCE, Running, SCHEMA, World, connect};
 
-const ROWS: &str = "INSERT INTO illust (illust_id, artist_id, title) SELECT seq * 2, 1, 'old' FROM seq_1_to_600;
-    INSERT INTO user SELECT seq, 'x' FROM seq_1_to_200;
-    INSERT INTO interaction SELECT 1 + seq MOD 200, 2 * seq, seq MOD 2, '2024-01-01' FROM seq_1_to_600";
+/// 600 items, 200 users, 600 interactions.
+fn rows() -> String {
+    let item = |id| format!("{}, 1, 'old'", 2 * id);
+    let interaction = |id| format!("{}, {}, {}, '2024-01-01'", 1 + id % 200, 2 * id, id % 2);
+    [
+        insert_statement("illust (illust_id, artist_id, title)", 1..=600, item),
+        insert_statement("user", 1..=200, |id| format!("{id}, 'x'")),
+        insert_statement("interaction", 1..=600, interaction),
+    ]
+    .join(";\n")
+}
 
 /// Changes rows before, at and behind the place that a snapshot may have reached.
 async fn write(url: String, rounds: u64) {
@@ -34,7 +42,7 @@ async fn write(url: String, rounds: u64) {
 #[tokio::test(flavor = "multi_thread")]
 async fn writes_during_the_snapshot_end_in_the_right_state() {
     let mut world = World::new(SCHEMA).await;
-    world.run(ROWS).await;
+    world.run(&rows()).await;
     let mut config = world.config();
     config.snapshot.chunk = 7;
     let writer = tokio::spawn(write(world.db.url("shop"), 60));
@@ -48,7 +56,7 @@ async fn writes_during_the_snapshot_end_in_the_right_state() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_snapshot_goes_on_where_it_was_stopped() {
     let mut world = World::new(SCHEMA).await;
-    world.run(ROWS).await;
+    world.run(&rows()).await;
     let mut config = world.config();
     config.snapshot.chunk = 5;
     let mut places = std::collections::BTreeSet::new();
@@ -71,7 +79,7 @@ async fn a_snapshot_goes_on_where_it_was_stopped() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_lost_binlog_is_an_error_or_a_new_snapshot() {
     let mut world = World::new(SCHEMA).await;
-    world.run(ROWS).await;
+    world.run(&rows()).await;
     let config = world.config();
     let ingest = Running::start(config.clone()).await;
     ingest.ready().await;
@@ -81,11 +89,12 @@ async fn a_lost_binlog_is_an_error_or_a_new_snapshot() {
     world.run("FLUSH BINARY LOGS").await;
     // The server keeps a file for as long as it takes the stopped reader for alive.
     loop {
-        let logs: Vec<(String, u64)> = world.sql.query("SHOW BINARY LOGS").await.unwrap();
+        // MySQL adds whether it is encrypted.
+        let logs: Vec<mysql_async::Row> = world.sql.query("SHOW BINARY LOGS").await.unwrap();
         if logs.len() == 1 {
             break;
         }
-        let last = &logs.last().unwrap().0;
+        let last: String = logs.last().unwrap().get(0).unwrap();
         world.run(&format!("PURGE BINARY LOGS TO '{last}'")).await;
     }
 
@@ -106,7 +115,7 @@ async fn a_lost_binlog_is_an_error_or_a_new_snapshot() {
 #[tokio::test(flavor = "multi_thread")]
 async fn the_database_and_feature_may_be_away() {
     let mut world = World::new(SCHEMA).await;
-    world.run(ROWS).await;
+    world.run(&rows()).await;
     let ingest = Running::start(world.config()).await;
     ingest.ready().await;
 

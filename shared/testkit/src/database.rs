@@ -1,50 +1,55 @@
+mod product;
+
 use std::{
     env, fs,
+    ops::RangeInclusive,
     path::{Path, PathBuf},
     time::Duration,
 };
 
 use anyhow::{Context, ensure};
-use tokio::{net::TcpStream, process::Command};
+use tokio::net::TcpStream;
 
 use crate::{Process, TestFolder, free_port, wait_until};
+pub use product::Product;
 
 const PATIENCE: Duration = Duration::from_secs(60);
-
-/// Small files: every test has a server of its own.
-const SIZES: [&str; 3] = [
-    "--innodb-log-file-size=8M",
-    "--innodb-data-file-path=ibdata1:4M:autoextend",
-    "--innodb-buffer-pool-size=32M",
-];
 
 /// Run at every start: an account that may do everything, from anywhere.
 const ACCOUNT: &str = "CREATE USER IF NOT EXISTS 'admin'@'%' IDENTIFIED BY 'admin';\n\
                        GRANT ALL ON *.* TO 'admin'@'%' WITH GRANT OPTION;\n";
 
-/// A MariaDB server of the test's own: on a free port, with its data in a temporary folder, with a
-/// binlog of rows. Killed when dropped.
-pub struct MariaDb {
+/// A MariaDB or MySQL server of the test's own: on a free port, with its data in a temporary
+/// folder, with a binlog of rows. Killed when dropped.
+pub struct Database {
+    product: Product,
     process: Process,
     folder: TestFolder,
     port: u16,
     options: Vec<String>,
 }
 
-impl MariaDb {
-    /// Starts a server with more `options`, such as `--binlog-row-metadata=FULL`.
+impl Database {
+    /// Starts a server with more `options`, such as `--binlog-row-metadata=FULL`: MariaDB, or the
+    /// MySQL whose `mysqld` is named by `TRIBUTARY_MYSQLD` in the environment.
     pub async fn start(options: &[&str]) -> anyhow::Result<Self> {
-        let folder = TestFolder::new("mariadb");
-        let template = template().await?;
+        let product = Product::chosen();
+        let folder = TestFolder::new("database");
+        let template = template(&product).await?;
         let data = folder.join("data");
         copy(&template, &data).context("the empty database cannot be copied")?;
         fs::write(folder.join("init.sql"), ACCOUNT)?;
+        fs::create_dir(folder.join("tmp"))?;
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
         let port = free_port();
-        let process = spawn(&folder, port, &options)?;
-        let mut server = Self { process, folder, port, options };
+        let process = spawn(&product, &folder, port, &options)?;
+        let mut server = Self { product, process, folder, port, options };
         server.wait().await?;
         Ok(server)
+    }
+
+    pub fn product(&self) -> &Product {
+        &self.product
     }
 
     /// `mysql://…` for a database, as an account that may do everything.
@@ -68,19 +73,24 @@ impl MariaDb {
 
     /// Starts it again, on its port, with its data.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
-        self.process = spawn(&self.folder, self.port, &self.options)?;
+        self.process = spawn(&self.product, &self.folder, self.port, &self.options)?;
         self.wait().await
     }
 
     async fn wait(&mut self) -> anyhow::Result<()> {
         let port = self.port;
         wait_until(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok(), PATIENCE).await;
-        ensure!(self.process.pid().is_some(), "mariadbd ended: {}", self.process.log());
+        ensure!(self.process.pid().is_some(), "the server ended: {}", self.process.log());
         Ok(())
     }
 }
 
-fn spawn(folder: &TestFolder, port: u16, options: &[String]) -> anyhow::Result<Process> {
+fn spawn(
+    product: &Product,
+    folder: &TestFolder,
+    port: u16,
+    options: &[String],
+) -> anyhow::Result<Process> {
     let path = |name: &str| folder.join(name).display().to_string();
     let mut arguments = vec![
         "--no-defaults".to_owned(),
@@ -88,6 +98,8 @@ fn spawn(folder: &TestFolder, port: u16, options: &[String]) -> anyhow::Result<P
         format!("--socket={}", path("socket")),
         format!("--pid-file={}", path("pid")),
         format!("--init-file={}", path("init.sql")),
+        // A server that starts removes the temporary tables that it finds there.
+        format!("--tmpdir={}", path("tmp")),
         format!("--port={port}"),
     ];
     let fixed = [
@@ -100,30 +112,23 @@ fn spawn(folder: &TestFolder, port: u16, options: &[String]) -> anyhow::Result<P
         "--innodb-flush-log-at-trx-commit=2",
         "--user=root",
     ];
-    arguments.extend(fixed.iter().chain(&SIZES).map(|argument| (*argument).to_owned()));
+    let more = fixed.iter().chain(product.sizes()).chain(product.habits());
+    arguments.extend(more.map(|argument| (*argument).to_owned()));
     arguments.extend(options.iter().cloned());
-    Process::spawn(binary("mariadbd"), arguments, [] as [(&str, &str); 0], folder.join("log"))
+    Process::spawn(product.server(), arguments, [] as [(&str, &str); 0], folder.join("log"))
 }
 
 /// An empty database beside the built tests, made once.
-async fn template() -> anyhow::Result<PathBuf> {
+async fn template(product: &Product) -> anyhow::Result<PathBuf> {
     let program = env::current_exe()?;
     let folder = program.parent().context("a program lies in a folder")?;
-    let template = folder.join("mariadb-template");
+    let name = format!("{}-template", product.name());
+    let template = folder.join(&name);
     if template.exists() {
         return Ok(template);
     }
-    let draft = folder.join(format!("mariadb-template.{}.{}", std::process::id(), free_port()));
-    let made = Command::new(binary("mariadb-install-db"))
-        .args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db"])
-        .arg("--user=root")
-        .arg(format!("--datadir={}", draft.display()))
-        .args(SIZES)
-        .output()
-        .await
-        .context("mariadb-install-db cannot be started: run scripts/install-servers.sh")?;
-    let errors = String::from_utf8_lossy(&made.stderr);
-    ensure!(made.status.success(), "mariadb-install-db failed: {errors}");
+    let draft = folder.join(format!("{name}.{}.{}", std::process::id(), free_port()));
+    product.initialise(&draft).await?;
     // Another test may have been first.
     match fs::rename(&draft, &template) {
         Ok(()) => {}
@@ -133,11 +138,14 @@ async fn template() -> anyhow::Result<PathBuf> {
     Ok(template)
 }
 
-/// Servers often lie where only the administrator looks.
-fn binary(name: &str) -> PathBuf {
-    let folders = ["/usr/sbin", "/usr/local/sbin", "/usr/bin"].map(Path::new);
-    let found = folders.iter().map(|folder| folder.join(name)).find(|path| path.is_file());
-    found.unwrap_or_else(|| PathBuf::from(name))
+/// A statement that inserts a row for each number, in the words of both products.
+pub fn insert_statement(
+    into: &str,
+    numbers: RangeInclusive<u64>,
+    row: impl Fn(u64) -> String,
+) -> String {
+    let rows: Vec<String> = numbers.map(|number| format!("({})", row(number))).collect();
+    format!("INSERT INTO {into} VALUES {}", rows.join(", "))
 }
 
 fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
