@@ -22,10 +22,8 @@ impl Batch {
         self.changes.extend(changes);
         let Some(bad) = bad else { return };
         let letter = DeadLetter::new(layout, row, &bad, position.to_owned());
-        let key = serde_json::Value::Object(letter.key.clone());
         metrics::bad_row(&letter.table, bad.cause.as_str());
-        tracing::warn!(table = letter.table, %key, column = bad.column, reason = bad.reason,
-            position, "bad row");
+        letter.log();
         self.letters.push(letter);
     }
 

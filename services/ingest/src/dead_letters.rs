@@ -54,6 +54,13 @@ impl DeadLetter {
         }
     }
 
+    /// Tells it in the log.
+    pub fn log(&self) {
+        let Self { table, key, column, reason, position, .. } = self;
+        let key = Value::Object(key.clone());
+        tracing::warn!(table, %key, column, reason, position, "bad row");
+    }
+
     /// Names the row: a later letter of the same row replaces an earlier one.
     fn identity(&self) -> (String, String) {
         (self.table.clone(), Value::Object(self.key.clone()).to_string())

@@ -10,6 +10,7 @@ use tributary_domain::{Event, FieldError, Item, UserProfile};
 use crate::{
     Config,
     change::{Change, Outcome},
+    dead_letters::DeadLetter,
     error::IngestError,
     snapshot,
     source::{self, Server},
@@ -44,7 +45,7 @@ pub async fn export(config: &Config, folder: &Path) -> Result<Exported, IngestEr
             let Outcome { changes, bad } = layout.appeared(row);
             if let Some(bad) = bad {
                 files.bad_rows += 1;
-                tracing::warn!(table = name, column = bad.column, reason = bad.reason, "bad row");
+                DeadLetter::new(&layout, row, &bad, "export".to_owned()).log();
             }
             changes.into_iter().try_for_each(|change| files.put(change))
         })

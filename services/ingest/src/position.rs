@@ -45,8 +45,8 @@ pub(crate) enum KeyPart {
     Integer(i64),
     Unsigned(u64),
     Text(String),
-    /// Hexadecimal.
-    Bytes(String),
+    /// Written as hexadecimal.
+    Bytes(#[serde(with = "hex")] Vec<u8>),
 }
 
 /// A snapshot under way.
@@ -139,8 +139,7 @@ mod tests {
     fn positions_round_trip_and_other_bytes_are_refused() {
         let binlog = BinlogPosition { file: "bin.000001".into(), offset: 4 };
         let mut position = Position::before_snapshot("w", "s", "m", binlog, vec!["t".into()]);
-        let parts =
-            [KeyPart::Integer(-1), KeyPart::Unsigned(u64::MAX), KeyPart::Bytes("ff".into())];
+        let parts = [KeyPart::Integer(-1), KeyPart::Unsigned(u64::MAX), KeyPart::Bytes(vec![0xff])];
         position.snapshot.as_mut().unwrap().after = Some(parts.into());
         assert_eq!(Position::from_bytes(&position.to_bytes()).unwrap(), position);
         assert!(matches!(Position::from_bytes(b"x"), Err(BadPosition::Format(_))));

@@ -9,6 +9,7 @@ mod progress;
 use std::sync::Arc;
 
 use mysql_async::{Conn, Params, Row as QueryRow, Value, prelude::Queryable};
+use tributary_domain::FieldError;
 
 use crate::{
     batch::Batch,
@@ -177,7 +178,7 @@ fn to_value(part: &KeyPart) -> Value {
         KeyPart::Integer(number) => Value::Int(*number),
         KeyPart::Unsigned(number) => Value::UInt(*number),
         KeyPart::Text(text) => Value::Bytes(text.clone().into_bytes()),
-        KeyPart::Bytes(hex) => Value::Bytes(from_hex(hex)),
+        KeyPart::Bytes(bytes) => Value::Bytes(bytes.clone()),
     }
 }
 
@@ -187,18 +188,11 @@ fn from_value(value: &Value) -> KeyPart {
         Value::UInt(number) => KeyPart::Unsigned(*number),
         Value::Bytes(bytes) => match std::str::from_utf8(bytes) {
             Ok(text) => KeyPart::Text(text.to_owned()),
-            Err(_) => KeyPart::Bytes(bytes.iter().map(|byte| format!("{byte:02x}")).collect()),
+            Err(_) => KeyPart::Bytes(bytes.clone()),
         },
         // Dates; a key has no NULL, and floats are refused as keys.
         other => KeyPart::Text(other.as_sql(true).trim_matches('\'').to_owned()),
     }
-}
-
-fn from_hex(hex: &str) -> Vec<u8> {
-    let pairs = hex.as_bytes().chunks(2).map(|pair| {
-        std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok())
-    });
-    pairs.map_while(|byte| byte).collect()
 }
 
 /// The row with that key as it is now.
@@ -206,16 +200,15 @@ pub(crate) async fn row_of(
     conn: &mut Conn,
     layout: &Layout,
     key: &serde_json::Map<String, serde_json::Value>,
-) -> Result<Option<Row>, SourceError> {
+) -> Result<Option<Row>, IngestError> {
     let columns: Vec<String> = layout.columns().map(|column| quoted(&column.name)).collect();
     let conditions: Vec<String> = key.keys().map(|name| format!("{} = ?", quoted(name))).collect();
-    let values: Vec<Value> = key
-        .iter()
-        .map(|(name, value)| {
-            let kind = layout.table.column(name).map(|(_, column)| &column.kind);
-            json_value(value, kind)
-        })
-        .collect();
+    let value = |(name, value): (&String, &serde_json::Value)| {
+        let kind = layout.table.column(name).map(|(_, column)| &column.kind);
+        json_value(value, kind)
+            .ok_or_else(|| FieldError::new(format!("key.{name}"), format!("{value} is no time")))
+    };
+    let values = key.iter().map(value).collect::<Result<Vec<_>, _>>()?;
     let query = format!(
         "SELECT {} FROM {} WHERE {} LIMIT 1",
         columns.join(", "),
@@ -226,12 +219,12 @@ pub(crate) async fn row_of(
     Ok(row.map(|row| read(layout, row).0))
 }
 
-fn json_value(value: &serde_json::Value, kind: Option<&Kind>) -> Value {
-    match (value, kind) {
+/// A value of a letter's key for a query; `None` for a TIMESTAMP that is none.
+fn json_value(value: &serde_json::Value, kind: Option<&Kind>) -> Option<Value> {
+    Some(match (value, kind) {
         (serde_json::Value::Number(number), Some(Kind::Timestamp(_))) => {
-            let moment = jiff::Timestamp::from_millisecond(number.as_i64().unwrap_or(0));
-            let text = moment.map(|moment| moment.strftime("%Y-%m-%d %H:%M:%S%.f").to_string());
-            Value::Bytes(text.unwrap_or_default().into_bytes())
+            let moment = jiff::Timestamp::from_millisecond(number.as_i64()?).ok()?;
+            Value::Bytes(moment.strftime("%Y-%m-%d %H:%M:%S%.f").to_string().into_bytes())
         }
         (serde_json::Value::Number(number), _) => match (number.as_i64(), number.as_u64()) {
             (Some(number), _) => Value::Int(number),
@@ -240,5 +233,5 @@ fn json_value(value: &serde_json::Value, kind: Option<&Kind>) -> Value {
         },
         (serde_json::Value::String(text), _) => Value::Bytes(text.clone().into_bytes()),
         (other, _) => Value::Bytes(other.to_string().into_bytes()),
-    }
+    })
 }

@@ -17,3 +17,4 @@ pub use health::Health;
 pub use launch::main;
 pub use listen::{ListenError, Listeners};
 pub use server::{ServeError, Server};
+pub use telemetry::{TelemetryError, start_logs};

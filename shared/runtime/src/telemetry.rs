@@ -22,7 +22,7 @@ const EXPORT_TIMEOUT: Duration = Duration::from_millis(500);
 
 /// Telemetry that cannot be set up.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TelemetryError {
+pub enum TelemetryError {
     #[error("telemetry.log is not a filter")]
     Filter(#[source] tracing_subscriber::filter::ParseError),
     #[error("no traces can be sent to telemetry.otlp_endpoint")]
@@ -37,6 +37,13 @@ pub(crate) struct Telemetry {
 }
 
 type BoxedLayer = Box<dyn Layer<Registry> + Send + Sync>;
+
+/// Sets up the logs of a command, which ends by itself: no traces, no metrics.
+pub fn start_logs(config: &TelemetryConfig) -> Result<(), TelemetryError> {
+    let filter = EnvFilter::try_new(&config.log).map_err(TelemetryError::Filter)?;
+    let layer = logs(config.format).with_filter(filter);
+    tracing_subscriber::registry().with(layer).try_init().map_err(TelemetryError::Subscriber)
+}
 
 /// Sets up logs, traces and metrics of the process, and names the build in all of them. Needs the
 /// runtime of the process.

@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, path::PathBuf, process::ExitCode, sync::Arc};
 
 use clap::{Args, Parser, Subcommand};
-use tributary_runtime::{Configuration, load};
+use tributary_runtime::{load, start_logs};
 
 use super::{DeadLetter, DeadLetters};
 use crate::{
@@ -104,16 +104,16 @@ fn run(command: Command) -> anyhow::Result<()> {
             Command::Snapshot { given } => request_snapshot(&config(&given)?).await?,
             Command::Export { given, out } => show(&export(&config(&given)?, &out).await?),
             Command::DeadLetters { what: Letters::List(chosen) } => {
-                let (_, letters) = chosen.letters()?;
+                let (_, letters) = chosen.letters(&config(&chosen.given)?)?;
                 print(&letters);
             }
             Command::DeadLetters { what: Letters::Drop(chosen) } => {
-                let (list, letters) = chosen.letters()?;
+                let (list, letters) = chosen.letters(&config(&chosen.given)?)?;
                 list.settle(&letters.into_iter().map(|letter| (letter, None)).collect::<Vec<_>>())?;
             }
             Command::DeadLetters { what: Letters::Replay(chosen) } => {
                 let config = config(&chosen.given)?;
-                let (list, letters) = chosen.letters()?;
+                let (list, letters) = chosen.letters(&config)?;
                 let left = replay(&config, &list, letters).await?;
                 print(&left);
             }
@@ -136,13 +136,12 @@ fn print(letters: &[DeadLetter]) {
 
 fn config(given: &Given) -> anyhow::Result<Config> {
     let config: Config = load(given.config.as_deref())?;
-    config.check()?;
+    start_logs(&config.telemetry)?;
     Ok(config)
 }
 
 impl Chosen {
-    fn letters(&self) -> anyhow::Result<(DeadLetters, Vec<DeadLetter>)> {
-        let config = config(&self.given)?;
+    fn letters(&self, config: &Config) -> anyhow::Result<(DeadLetters, Vec<DeadLetter>)> {
         let list = DeadLetters::open(&config.data, config.dead_letters.most)?;
         let mut letters = list.list()?;
         letters.retain(|letter| self.table.as_ref().is_none_or(|table| letter.table == *table));

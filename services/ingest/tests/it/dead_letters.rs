@@ -120,18 +120,24 @@ async fn the_command_line_lists_replays_and_drops() {
             .unwrap();
         let errors = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(output.status.success(), "{arguments:?}: {errors}");
-        String::from_utf8(output.stdout).unwrap()
+        (String::from_utf8(output.stdout).unwrap(), errors)
     };
-    let listed = run(&["dead-letters", "list"]);
+    let printed = |arguments: &[&str]| run(arguments).0;
+    let listed = printed(&["dead-letters", "list"]);
     assert_eq!(listed.lines().count(), 2);
     assert!(listed.contains(r#""reason":"\"77\" is not among the mapped values""#), "{listed}");
-    assert_eq!(run(&["dead-letters", "list", "--table", "user"]), "");
+    assert_eq!(printed(&["dead-letters", "list", "--table", "user"]), "");
     world.run("UPDATE illust SET sanity_level = 2 WHERE illust_id = 1").await;
-    let left = run(&["dead-letters", "replay"]);
+    let left = printed(&["dead-letters", "replay"]);
     assert_eq!(left.lines().count(), 1);
     run(&["dead-letters", "drop"]);
-    assert_eq!(run(&["dead-letters", "list"]), "");
+    assert_eq!(printed(&["dead-letters", "list"]), "");
     ingest.stop().await;
+
+    let out = world.folder.join("export").display().to_string();
+    let (exported, told) = run(&["export", "--out", &out]);
+    assert_eq!(exported, "{\"items\":1,\"users\":0,\"events\":0,\"bad_rows\":1}\n");
+    assert!(told.contains("bad row") && told.contains(r#"key={"illust_id":2}"#), "{told}");
 
     // Asked for, everything is read again.
     world.feature.delete(tributary_domain::ItemId(1));

@@ -1,4 +1,4 @@
-//! `make bench-live`: how long it takes from a commit in MariaDB to an answer that knows it.
+//! `make bench-live`: how long it takes from a commit in the database to an answer that knows it.
 
 mod spread;
 mod trial;
@@ -39,17 +39,7 @@ async fn main() -> Result<()> {
             spread.add(time);
         }
     }
-    print(&spreads, trials);
+    spread::print(&spreads, trials);
     tokio::task::block_in_place(|| mesh.stop())?;
     Ok(())
-}
-
-#[expect(clippy::print_stdout, reason = "the result")]
-fn print(spreads: &[Spread], trials: u64) {
-    println!(
-        "{trials} trials, from the answer to COMMIT in MariaDB to the first answer that knows it"
-    );
-    println!("| what | p50 | p90 | p99 | max | none within 5 s |");
-    println!("|---|---|---|---|---|---|");
-    spreads.iter().for_each(|spread| println!("{spread}"));
 }

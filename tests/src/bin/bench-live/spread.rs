@@ -41,3 +41,11 @@ impl fmt::Display for Spread {
         write!(f, " {} |", self.missed)
     }
 }
+
+#[expect(clippy::print_stdout, reason = "the result")]
+pub(crate) fn print(spreads: &[Spread], trials: u64) {
+    println!("{trials} trials, from the answer to COMMIT to the first answer that knows it");
+    println!("| what | p50 | p90 | p99 | max | none within 5 s |");
+    println!("|---|---|---|---|---|---|");
+    spreads.iter().for_each(|spread| println!("{spread}"));
+}
