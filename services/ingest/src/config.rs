@@ -1,3 +1,5 @@
+mod tls;
+
 use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
@@ -6,6 +8,7 @@ use tributary_mesh::ClientConfig;
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 
 use crate::mapping::Mapping;
+pub use tls::{TlsConfig, TlsMode};
 
 /// The configuration of `ingest`.
 #[derive(Debug, Clone, Deserialize)]
@@ -30,6 +33,7 @@ pub struct SourceConfig {
     pub name: String,
     /// `mysql://user:password@host:port/database`.
     pub url: String,
+    pub tls: TlsConfig,
     /// The id of a replica, different from those of all servers and replicas. 0: one is made from
     /// `name`.
     pub server_id: u32,
@@ -119,6 +123,7 @@ impl Default for SourceConfig {
         Self {
             name: "mysql".to_owned(),
             url: "mysql://tributary@127.0.0.1:3306/illustrations".to_owned(),
+            tls: TlsConfig::default(),
             server_id: 0,
             heartbeat: Duration::from_secs(1),
             reconnect: Duration::from_secs(5),
@@ -177,6 +182,7 @@ impl SourceConfig {
         between("name", self.name.len(), 1, 40)?;
         between("heartbeat", self.heartbeat, Duration::from_millis(50), Duration::from_secs(60))?;
         between("reconnect", self.reconnect, Duration::from_millis(10), Duration::from_secs(300))?;
+        self.tls.check().map_err(prefixed("tls"))?;
         // The reason must not show the password.
         let opts = mysql_async::Opts::from_url(&self.url);
         let opts = opts.map_err(|_| {

@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use mysql_async::{DriverError, IoError};
 use tributary_dataset::DatasetError;
 use tributary_domain::FieldError;
 use tributary_mesh::{CallError, ClientError};
@@ -41,7 +42,10 @@ pub enum IngestError {
 /// Why the database cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum SourceError {
-    #[error("the server refuses: the user lacks a right (see the GRANT in docs/mysql.md)")]
+    #[error(
+        "the server refuses: the user lacks a right (see the GRANT in docs/mysql.md), or has to \
+         come encrypted (source.tls)"
+    )]
     Denied(#[source] mysql_async::Error),
     #[error("the server is not set up for it: {0}")]
     Settings(String),
@@ -70,6 +74,12 @@ pub enum SourceError {
     Lost(#[source] mysql_async::Error),
     #[error("the server sent nothing for {0:?}, not even a heartbeat")]
     Silent(std::time::Duration),
+    #[error("file {} of source.tls cannot be read", .0.display())]
+    File(PathBuf, #[source] std::io::Error),
+    #[error("no encrypted connection comes about: see source.tls")]
+    Tls(#[source] mysql_async::Error),
+    #[error("the server takes encrypted connections only: set source.tls.mode")]
+    Insecure(#[source] mysql_async::Error),
     #[error("the server refused a query")]
     Query(#[source] mysql_async::Error),
 }
@@ -93,6 +103,9 @@ const PASSING: [u16; 17] = [
     3169,
 ];
 
+/// MySQL's error with `require_secure_transport`; MariaDB gives that of a wrong password.
+const INSECURE: u16 = 3159;
+
 /// Errors that a missing right gives.
 const DENIED: [u16; 9] = [1044, 1045, 1049, 1142, 1143, 1227, 1370, 1410, 1698];
 
@@ -101,9 +114,22 @@ impl From<mysql_async::Error> for SourceError {
         use mysql_async::Error as E;
         match &error {
             E::Server(server) if DENIED.contains(&server.code) => Self::Denied(error),
+            E::Server(server) if server.code == INSECURE => Self::Insecure(error),
             E::Server(server) if PASSING.contains(&server.code) => Self::Lost(error),
             E::Server(_) | E::Url(_) => Self::Query(error),
+            E::Io(io) if is_about_certificates(io) => Self::Tls(error),
+            E::Driver(DriverError::NoClientSslFlagFromServer) => Self::Tls(error),
             E::Io(_) | E::Driver(_) | E::Other(_) => Self::Lost(error),
         }
     }
+}
+
+/// Trying again does not help: one side does not accept what the other is.
+fn is_about_certificates(error: &IoError) -> bool {
+    use rustls::Error as E;
+    let inner = match error {
+        IoError::Tls(_) => return true,
+        IoError::Io(error) => error.get_ref().and_then(|inner| inner.downcast_ref::<E>()),
+    };
+    inner.is_some_and(|inner| !matches!(inner, E::HandshakeNotComplete))
 }

@@ -33,7 +33,10 @@ use tributary_runtime::{Health, Listeners, Server};
 
 use crate::{backoff::Backoff, folder::Folder, lag::Lag, session::Ingest, sink::Sink};
 pub use crate::{
-    config::{Config, DeadLettersConfig, OnPurged, OnSchemaChange, SnapshotConfig, SourceConfig},
+    config::{
+        Config, DeadLettersConfig, OnPurged, OnSchemaChange, SnapshotConfig, SourceConfig,
+        TlsConfig, TlsMode,
+    },
     dead_letters::{DeadLetter, DeadLetters, command},
     error::{IngestError, SourceError},
     export::{Exported, export},

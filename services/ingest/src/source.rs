@@ -14,13 +14,16 @@ use crate::{SourceConfig, error::SourceError, position::BinlogPosition};
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
-/// A connection in UTF-8 and UTC.
+/// A connection in UTF-8 and UTC, encrypted where that is asked for.
 pub(crate) async fn connect(config: &SourceConfig) -> Result<Conn, SourceError> {
     let opts = Opts::from_url(&config.url).map_err(|error| SourceError::Query(error.into()))?;
+    // That of the URL, such as `?require_ssl=true`, where the configuration says nothing.
+    let given = opts.ssl_opts().cloned();
     let opts = OptsBuilder::from_opts(opts)
         .prefer_socket(false)
         .tcp_nodelay(true)
         .tcp_keepalive(Some(Duration::from_secs(30)))
+        .ssl_opts(config.tls.options()?.or(given))
         .setup(vec!["SET NAMES utf8mb4", "SET time_zone = '+00:00'"]);
     match tokio::time::timeout(CONNECT_PATIENCE, Conn::new(opts)).await {
         Ok(conn) => Ok(conn?),

@@ -13,3 +13,4 @@ mod rights;
 mod rows;
 mod schema_changes;
 mod snapshot;
+mod tls;

@@ -17,7 +17,8 @@ pub enum Product {
 }
 
 impl Product {
-    pub(super) fn chosen() -> Self {
+    /// MySQL where `TRIBUTARY_MYSQLD` names its `mysqld`.
+    pub fn chosen() -> Self {
         env::var_os("TRIBUTARY_MYSQLD").map_or(Self::MariaDb, |path| Self::MySql(path.into()))
     }
 
