@@ -4,7 +4,7 @@ use std::{path::PathBuf, time::Duration};
 
 use bytesize::ByteSize;
 use serde::Deserialize;
-use tributary_domain::FieldError;
+use tributary_domain::{FieldError, between};
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 
 pub use redis::{RedisConfig, RedisMode};
@@ -129,20 +129,5 @@ impl Configuration for Config {
             Duration::from_millis(1),
             Duration::from_secs(10),
         )
-    }
-}
-
-fn between<T: PartialOrd + std::fmt::Debug>(
-    field: &str,
-    value: T,
-    least: T,
-    most: T,
-) -> Result<(), FieldError> {
-    match value >= least && value <= most {
-        true => Ok(()),
-        false => Err(FieldError::new(
-            field,
-            format_args!("{value:?} is not between {least:?} and {most:?}"),
-        )),
     }
 }

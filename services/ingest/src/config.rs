@@ -3,7 +3,7 @@ mod tls;
 use std::{path::PathBuf, time::Duration};
 
 use serde::Deserialize;
-use tributary_domain::{FieldError, prefixed};
+use tributary_domain::{FieldError, between, prefixed};
 use tributary_mesh::ClientConfig;
 use tributary_runtime::{Configuration, ServerConfig, TelemetryConfig};
 
@@ -192,20 +192,5 @@ impl SourceConfig {
             Some(name) if !name.is_empty() => Ok(()),
             _ => Err(FieldError::new("url", "names no database")),
         }
-    }
-}
-
-fn between<T: PartialOrd + std::fmt::Debug>(
-    field: &str,
-    value: T,
-    least: T,
-    most: T,
-) -> Result<(), FieldError> {
-    match value >= least && value <= most {
-        true => Ok(()),
-        false => Err(FieldError::new(
-            field,
-            format_args!("{value:?} is not between {least:?} and {most:?}"),
-        )),
     }
 }

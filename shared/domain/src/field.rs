@@ -21,6 +21,22 @@ impl FieldError {
     }
 }
 
+/// That a value lies between `least` and `most`, both included.
+pub fn between<T: PartialOrd + fmt::Debug>(
+    field: &str,
+    value: T,
+    least: T,
+    most: T,
+) -> Result<(), FieldError> {
+    match value >= least && value <= most {
+        true => Ok(()),
+        false => Err(FieldError::new(
+            field,
+            format_args!("{value:?} is not between {least:?} and {most:?}"),
+        )),
+    }
+}
+
 /// Maps an error of element `index` of the repeated field `parent`.
 pub fn at(parent: &'static str, index: usize) -> impl FnOnce(FieldError) -> FieldError {
     move |error| error.inside(&format!("{parent}[{index}]"))

@@ -13,7 +13,7 @@ mod user;
 
 pub use behaviour::{Action, Behaviour, Event, Timestamp};
 pub use change::SourceChange;
-pub use field::{FieldError, at, prefixed};
+pub use field::{FieldError, at, between, prefixed};
 pub use id::{BundleId, ChannelName, ItemId, UserId};
 pub use item::{Item, ItemChange, ItemCounters};
 pub use served::{Served, ServedChannel, ServedEvent};

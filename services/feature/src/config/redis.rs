@@ -1,9 +1,7 @@
 use std::time::Duration;
 
 use serde::Deserialize;
-use tributary_domain::FieldError;
-
-use super::between;
+use tributary_domain::{FieldError, between};
 
 /// How Redis is reached, and what is kept there. Read where `store.kind` is "redis".
 #[derive(Debug, Clone, Deserialize)]

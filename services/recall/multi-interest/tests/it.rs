@@ -2,23 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where something is wrong")]
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use ndarray::{Array2, array};
-use tokio::task::JoinHandle;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tonic::{Code, Status, transport::Channel};
+use tonic::Code;
 use tributary_bundle::{Store, StoreConfig};
-use tributary_domain::{Action, BundleId, Item, ItemId, UserContext, UserId};
+use tributary_domain::{Action, Item, ItemId, UserContext, UserId};
 use tributary_mesh::ClientConfig;
-use tributary_proto::recall::v1::{
-    RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
-};
 use tributary_recall::LiveConfig;
 use tributary_recall_multi_interest::{Config, start};
 use tributary_runtime::{Configuration, Listeners};
 use tributary_testkit::{
-    FakeFeature, TestFolder, TinyBundle, bookmarks, channel, golden, is_serving, of_genre,
+    FakeFeature, RecallChannel, TestFolder, TinyBundle, bookmarks, golden, is_serving, of_genre,
     six_vectors, wait_until, wait_until_serving,
 };
 
@@ -32,79 +27,42 @@ fn bundle(ids: [u64; 6]) -> TinyBundle {
     TinyBundle::multi_interest().with_vectors(VECTORS, ids, six_vectors())
 }
 
-struct Service {
-    address: SocketAddr,
-    client: RecallServiceClient<Channel>,
-    shutdown: CancellationToken,
-    task: AbortOnDropHandle<anyhow::Result<()>>,
+/// Without a feature service: what the bundle holds is all there is.
+async fn alone(store: &Store) -> RecallChannel {
+    start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
 }
 
-impl Service {
-    /// Without a feature service: what the bundle holds is all there is.
-    async fn start(store: &Store) -> Self {
-        Self::start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
-    }
+/// Follows the items of a feature service; nothing but what the test does renews the lists.
+async fn following(store: &Store, feature: &str) -> RecallChannel {
+    let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
+    let feature = ClientConfig::at(feature);
+    start_with(store, Config { feature, live, ..Config::default() }).await
+}
 
-    /// Follows the items of a feature service; nothing but what the test does renews the lists.
-    async fn following(store: &Store, feature: &str) -> Self {
-        let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
-        let feature = ClientConfig::at(feature);
-        Self::start_with(store, Config { feature, live, ..Config::default() }).await
-    }
-
-    async fn start_with(store: &Store, config: Config) -> Self {
-        let poll = Duration::from_millis(5);
-        let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-        let config = Config { bundle, ..config };
-        let listeners = Listeners::ephemeral().await;
-        let address = listeners.grpc_address();
-        let shutdown = CancellationToken::new();
-        let serving = start(config, listeners, shutdown.clone());
-        let task: JoinHandle<anyhow::Result<()>> = tokio::spawn(async { Ok(serving.await?) });
-        let client = RecallServiceClient::new(channel(address));
-        Self { address, client, shutdown, task: AbortOnDropHandle::new(task) }
-    }
-
-    async fn recall(&self, context: UserContext) -> Result<RecallResponse, Status> {
-        let request = RecallRequest { context: Some(context.into()), limit: 3, ..<_>::default() };
-        Ok(self.client.clone().recall(request).await?.into_inner())
-    }
-
-    /// Waits until a user gets these items; within a second, as is promised.
-    async fn gives(&self, context: &UserContext, items: &[u64]) {
-        let given = || async { self.recall(context.clone()).await.unwrap().item_ids == items };
-        wait_until(given, Duration::from_secs(1)).await;
-    }
-
-    async fn answers_from(&self, bundle: &BundleId) {
-        let answer = || async {
-            let answer = self.recall(bookmarks(&[1], 1)).await;
-            answer.is_ok_and(|answer| answer.bundle_id == bundle.as_str())
-        };
-        wait_until(answer, PATIENCE).await;
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
-    }
+async fn start_with(store: &Store, config: Config) -> RecallChannel {
+    let poll = Duration::from_millis(5);
+    let bundle = StoreConfig { store: store.folder().to_owned(), poll };
+    let config = Config { bundle, ..config };
+    let listeners = Listeners::ephemeral().await;
+    let address = listeners.grpc_address();
+    RecallChannel::spawn(address, |shutdown| start(config, listeners, shutdown))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_once_a_bundle_is_published_and_follows_the_behaviour() {
     let folder = TestFolder::new("multi-interest");
     let store = Store::at(folder.path());
-    let service = Service::start(&store).await;
+    let service = alone(&store).await;
 
     wait_until(|| async { service.recall(bookmarks(&[1], 1)).await.is_err() }, PATIENCE).await;
     let refused = service.recall(bookmarks(&[1], 1)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("no bundle published yet"), "{refused}");
-    assert!(!is_serving(service.address, SERVICE).await);
+    assert!(!is_serving(service.address(), SERVICE).await);
 
     let published = bundle(ITEMS).write(&store);
     store.publish(&published).unwrap();
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     let one_way = service.recall(bookmarks(&[1, 2], 1)).await.unwrap();
     assert_eq!(one_way.item_ids, [3, 6, 5]);
@@ -123,8 +81,8 @@ async fn a_user_without_items_gets_an_empty_list() {
     let folder = TestFolder::new("multi-interest");
     let store = Store::at(folder.path());
     store.publish(&bundle(ITEMS).write(&store)).unwrap();
-    let service = Service::start(&store).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = alone(&store).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     let mut hid_one = bookmarks(&[1], 1);
     hid_one.behaviours[0].action = Action::Hide;
@@ -140,7 +98,7 @@ async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     let store = Store::at(folder.path());
     let first = bundle(ITEMS).write(&store);
     store.publish(&first).unwrap();
-    let service = Service::start(&store).await;
+    let service = alone(&store).await;
     service.answers_from(&first).await;
 
     let wrong = golden("interests", array![[[0.9, 0.0], [0.0, 1.0]]].into_dyn());
@@ -164,8 +122,8 @@ async fn new_items_are_placed_and_deleted_ones_are_gone_within_a_second() {
     let feature = FakeFeature::new();
     feature.upsert([of_genre(7, "a"), of_genre(8, "d")]);
     let server = feature.start();
-    let service = Service::following(&store, &server.url()).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = following(&store, &server.url()).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
     let one = bookmarks(&[1, 2], 1);
     service.gives(&one, &[7, 3, 6]).await;
     service.gives(&bookmarks(&[4, 5], 2), &[8, 6, 3]).await;
@@ -193,7 +151,7 @@ async fn a_first_bundle_of_no_use_is_named_with_the_reason() {
         let store = Store::at(folder.path());
         let useless = useless.write(&store);
         store.publish(&useless).unwrap();
-        let service = Service::start(&store).await;
+        let service = alone(&store).await;
         let refused = async || service.recall(bookmarks(&[1], 1)).await.err();
         let told = || async {
             refused().await.is_some_and(|status| status.message().contains(useless.as_str()))
@@ -202,7 +160,7 @@ async fn a_first_bundle_of_no_use_is_named_with_the_reason() {
         let refused = refused().await.unwrap();
         assert_eq!(refused.code(), Code::FailedPrecondition, "{name}");
         assert!(refused.message().contains(reason), "{name}: {refused}");
-        assert!(!is_serving(service.address, SERVICE).await, "{name}");
+        assert!(!is_serving(service.address(), SERVICE).await, "{name}");
         service.stop().await;
     }
 }

@@ -2,23 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test panics where something is wrong")]
 
-use std::{net::SocketAddr, path::Path, time::Duration};
+use std::{path::Path, time::Duration};
 
 use ndarray::{Array2, array};
-use tokio::task::JoinHandle;
-use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
-use tonic::{Code, Status, transport::Channel};
+use tonic::Code;
 use tributary_bundle::{Store, StoreConfig};
-use tributary_domain::{Action, BundleId, Item, ItemId, UserContext, UserId};
+use tributary_domain::{Action, Item, ItemId, UserContext, UserId};
 use tributary_mesh::ClientConfig;
-use tributary_proto::recall::v1::{
-    RecallRequest, RecallResponse, recall_service_client::RecallServiceClient,
-};
 use tributary_recall::LiveConfig;
 use tributary_recall_two_tower::{Config, start};
 use tributary_runtime::{Configuration, Listeners};
 use tributary_testkit::{
-    FakeFeature, FakeServer, Mode, Proxy, TestFolder, TinyBundle, bookmarks, channel, golden,
+    FakeFeature, FakeServer, Mode, Proxy, RecallChannel, TestFolder, TinyBundle, bookmarks, golden,
     is_serving, of_genre, six_vectors, wait_until, wait_until_serving,
 };
 
@@ -32,79 +27,42 @@ fn bundle(ids: [u64; 6]) -> TinyBundle {
     TinyBundle::two_tower().with_vectors(VECTORS, ids, six_vectors())
 }
 
-struct Service {
-    address: SocketAddr,
-    client: RecallServiceClient<Channel>,
-    shutdown: CancellationToken,
-    task: AbortOnDropHandle<anyhow::Result<()>>,
+/// Without a feature service: what the bundle holds is all there is.
+async fn alone(store: &Store) -> RecallChannel {
+    start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
 }
 
-impl Service {
-    /// Without a feature service: what the bundle holds is all there is.
-    async fn start(store: &Store) -> Self {
-        Self::start_with(store, Config { startup_wait: Duration::ZERO, ..Config::default() }).await
-    }
+/// Follows the items of a feature service; nothing but what the test does renews the lists.
+async fn following(store: &Store, feature: &str) -> RecallChannel {
+    let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
+    let feature = ClientConfig::at(feature);
+    start_with(store, Config { feature, live, ..Config::default() }).await
+}
 
-    /// Follows the items of a feature service; nothing but what the test does renews the lists.
-    async fn following(store: &Store, feature: &str) -> Self {
-        let live = LiveConfig { renew: Duration::from_hours(1), ..LiveConfig::default() };
-        let feature = ClientConfig::at(feature);
-        Self::start_with(store, Config { feature, live, ..Config::default() }).await
-    }
-
-    async fn start_with(store: &Store, config: Config) -> Self {
-        let poll = Duration::from_millis(5);
-        let bundle = StoreConfig { store: store.folder().to_owned(), poll };
-        let config = Config { bundle, ..config };
-        let listeners = Listeners::ephemeral().await;
-        let address = listeners.grpc_address();
-        let shutdown = CancellationToken::new();
-        let serving = start(config, listeners, shutdown.clone());
-        let task: JoinHandle<anyhow::Result<()>> = tokio::spawn(async { Ok(serving.await?) });
-        let client = RecallServiceClient::new(channel(address));
-        Self { address, client, shutdown, task: AbortOnDropHandle::new(task) }
-    }
-
-    async fn recall(&self, context: UserContext) -> Result<RecallResponse, Status> {
-        let request = RecallRequest { context: Some(context.into()), limit: 3, ..<_>::default() };
-        Ok(self.client.clone().recall(request).await?.into_inner())
-    }
-
-    /// Waits until a user gets these items; within a second, as is promised.
-    async fn gives(&self, context: &UserContext, items: &[u64]) {
-        let given = || async { self.recall(context.clone()).await.unwrap().item_ids == items };
-        wait_until(given, Duration::from_secs(1)).await;
-    }
-
-    async fn answers_from(&self, bundle: &BundleId) {
-        let answer = || async {
-            let answer = self.recall(bookmarks(&[1], 1)).await;
-            answer.is_ok_and(|answer| answer.bundle_id == bundle.as_str())
-        };
-        wait_until(answer, PATIENCE).await;
-    }
-
-    async fn stop(self) {
-        self.shutdown.cancel();
-        self.task.await.unwrap().unwrap();
-    }
+async fn start_with(store: &Store, config: Config) -> RecallChannel {
+    let poll = Duration::from_millis(5);
+    let bundle = StoreConfig { store: store.folder().to_owned(), poll };
+    let config = Config { bundle, ..config };
+    let listeners = Listeners::ephemeral().await;
+    let address = listeners.grpc_address();
+    RecallChannel::spawn(address, |shutdown| start(config, listeners, shutdown))
 }
 
 #[tokio::test(flavor = "multi_thread")]
 async fn answers_once_a_bundle_is_published_and_follows_the_behaviour() {
     let folder = TestFolder::new("two-tower");
     let store = Store::at(folder.path());
-    let service = Service::start(&store).await;
+    let service = alone(&store).await;
 
     wait_until(|| async { service.recall(bookmarks(&[1], 1)).await.is_err() }, PATIENCE).await;
     let refused = service.recall(bookmarks(&[1], 1)).await.unwrap_err();
     assert_eq!(refused.code(), Code::FailedPrecondition);
     assert!(refused.message().contains("no bundle published yet"), "{refused}");
-    assert!(!is_serving(service.address, SERVICE).await);
+    assert!(!is_serving(service.address(), SERVICE).await);
 
     let published = bundle(ITEMS).write(&store);
     store.publish(&published).unwrap();
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     let answer = service.recall(bookmarks(&[1, 2], 1)).await.unwrap();
     assert_eq!(answer.item_ids, [3, 6, 5]);
@@ -121,8 +79,8 @@ async fn a_user_without_items_gets_an_empty_list() {
     let folder = TestFolder::new("two-tower");
     let store = Store::at(folder.path());
     store.publish(&bundle(ITEMS).write(&store)).unwrap();
-    let service = Service::start(&store).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = alone(&store).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     let mut hid_one = bookmarks(&[1], 1);
     hid_one.behaviours[0].action = Action::Hide;
@@ -138,7 +96,7 @@ async fn a_new_bundle_is_swapped_in_whole_and_a_bad_one_is_refused() {
     let store = Store::at(folder.path());
     let first = bundle(ITEMS).write(&store);
     store.publish(&first).unwrap();
-    let service = Service::start(&store).await;
+    let service = alone(&store).await;
     service.answers_from(&first).await;
 
     let wrong = golden("vector", array![[0.9, 0.9]].into_dyn());
@@ -172,8 +130,8 @@ async fn new_items_are_placed_changed_ones_move_and_deleted_ones_are_gone_within
     let feature = FakeFeature::new();
     feature.upsert(catalogue());
     let server = feature.start();
-    let service = Service::following(&store, &server.url()).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = following(&store, &server.url()).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     // Those of the bundle keep their vectors, which the tower of this test would not give them.
     let first = bookmarks(&[1], 1);
@@ -194,7 +152,7 @@ async fn new_items_are_placed_changed_ones_move_and_deleted_ones_are_gone_within
 }
 
 /// A version of the user whose list was computed when the item was first in it.
-async fn wait_for_version(service: &Service, item: u64) -> UserContext {
+async fn wait_for_version(service: &RecallChannel, item: u64) -> UserContext {
     for version in 100.. {
         let context = bookmarks(&[1], version * 10 + item);
         if service.recall(context.clone()).await.unwrap().item_ids[0] == item {
@@ -213,8 +171,8 @@ async fn nothing_that_was_made_for_a_user_outlives_a_deletion() {
     let feature = FakeFeature::new();
     feature.upsert(catalogue());
     let server = feature.start();
-    let service = Service::following(&store, &server.url()).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = following(&store, &server.url()).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
 
     let user = bookmarks(&[1], 1);
     let cached = || async { service.recall(user.clone()).await.unwrap().cached };
@@ -234,8 +192,8 @@ async fn the_log_goes_on_where_it_was_and_begins_again_with_another_store() {
     feature.upsert(catalogue());
     let server = feature.start();
     let proxy = Proxy::start(server.address()).await;
-    let service = Service::following(&store, &proxy.url()).await;
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    let service = following(&store, &proxy.url()).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
     let user = bookmarks(&[1], 1);
     service.gives(&user, &[2, 3, 6]).await;
 
@@ -269,10 +227,10 @@ async fn a_start_without_the_feature_service_is_not_held_up_for_ever() {
         startup_wait: Duration::from_millis(300),
         ..Config::default()
     };
-    let service = Service::start_with(&store, config).await;
+    let service = start_with(&store, config).await;
     let early = service.recall(bookmarks(&[1], 1)).await;
     assert!(early.is_err_and(|status| status.code() == Code::FailedPrecondition));
-    wait_until_serving(service.address, SERVICE, PATIENCE).await;
+    wait_until_serving(service.address(), SERVICE, PATIENCE).await;
     assert_eq!(service.recall(bookmarks(&[1], 1)).await.unwrap().item_ids, [2, 3, 6]);
     feature.delete(ItemId(2));
     let _server = FakeServer::start_at(address, feature.service());
@@ -299,7 +257,7 @@ async fn a_first_bundle_of_no_use_is_named_with_the_reason() {
         let store = Store::at(folder.path());
         let useless = useless.write(&store);
         store.publish(&useless).unwrap();
-        let service = Service::start(&store).await;
+        let service = alone(&store).await;
         let refused = async || service.recall(bookmarks(&[1], 1)).await.err();
         let told = || async {
             refused().await.is_some_and(|status| status.message().contains(useless.as_str()))
@@ -308,7 +266,7 @@ async fn a_first_bundle_of_no_use_is_named_with_the_reason() {
         let refused = refused().await.unwrap();
         assert_eq!(refused.code(), Code::FailedPrecondition, "{name}");
         assert!(refused.message().contains(reason), "{name}: {refused}");
-        assert!(!is_serving(service.address, SERVICE).await, "{name}");
+        assert!(!is_serving(service.address(), SERVICE).await, "{name}");
         service.stop().await;
     }
 }
