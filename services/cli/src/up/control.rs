@@ -21,6 +21,9 @@ use crate::{
 /// How long a caller may take to say what it wants.
 const COMMAND_TIME: Duration = Duration::from_secs(2);
 
+/// How long an answer is waited for: a restart takes 30 s at most.
+const ANSWER_TIME: Duration = Duration::from_secs(35);
+
 /// What may be asked.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -85,7 +88,13 @@ async fn ask(options: &HomeOptions, request: &Request) -> Result<Answer, CliErro
     text.push(b'\n');
     stream.get_mut().write_all(&text).await.map_err(CliError::file(&path))?;
     let mut line = String::new();
-    stream.read_line(&mut line).await.map_err(CliError::file(&path))?;
+    let answered = tokio::time::timeout(ANSWER_TIME, stream.read_line(&mut line)).await;
+    let answered = answered.map_err(|_| {
+        let text =
+            "`up` is there and does not answer: it starts the processes or loads data; try again";
+        CliError::Control(text.into())
+    })?;
+    answered.map_err(CliError::file(&path))?;
     serde_json::from_str(&line)
         .map_err(|error| CliError::Control(format!("not an answer: {error}")))
 }

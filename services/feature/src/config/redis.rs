@@ -9,7 +9,8 @@ use tributary_domain::{FieldError, between};
 pub struct RedisConfig {
     pub mode: RedisMode,
     /// `redis://[user:password@]host:port[/database]`: the server, or nodes of the Cluster, or the
-    /// Sentinels.
+    /// Sentinels. Of these user and password are the Sentinels' own, and those of the first URL are
+    /// taken for all; the database is that of the servers behind them.
     pub urls: Vec<String>,
     /// Name of the master, with Sentinels.
     pub master: String,
@@ -73,14 +74,15 @@ impl Default for RedisConfig {
 impl RedisConfig {
     pub(super) fn check(&self) -> Result<(), FieldError> {
         let milliseconds = Duration::from_millis;
-        between("redis.urls", self.urls.len(), 1, 100)?;
+        let most = if self.mode == RedisMode::Single { 1 } else { 100 };
+        between("redis.urls", self.urls.len(), 1, most)?;
         between(
             "redis.connect_timeout",
             self.connect_timeout,
             milliseconds(1),
             milliseconds(9_000),
         )?;
-        between("redis.timeout", self.timeout, milliseconds(1), milliseconds(9_000))?;
+        between("redis.timeout", self.timeout, milliseconds(10), milliseconds(9_000))?;
         between("redis.patience", self.patience, Duration::ZERO, Duration::from_secs(3_600))?;
         between("redis.partitions", self.partitions, 1, 16_384)?;
         between("redis.recorded", self.recorded, 1, 100_000)?;

@@ -164,7 +164,9 @@ impl Follower {
                 return Ok(Some(((page, deletions), self)));
             }
             let moved = self.heads.wait_for(|heads| {
-                L::head(heads) > page.head || L::user_deletions(heads) != deletions
+                L::head(heads) > page.head
+                    || L::user_deletions(heads) != deletions
+                    || self.store.name() != self.name
             });
             match time::timeout(self.heartbeat, moved).await {
                 Ok(Ok(_heads)) => {}

@@ -48,7 +48,7 @@ const AT_ONCE: usize = 32;
 #[derive(Debug, Clone)]
 pub struct Store {
     shared: Arc<Shared>,
-    _tasks: Arc<[AbortOnDropHandle<()>; 2]>,
+    _tasks: Arc<[AbortOnDropHandle<()>; 3]>,
 }
 
 #[derive(Debug)]
@@ -61,6 +61,9 @@ struct Shared {
     heads: watch::Sender<Heads>,
     failed: CancellationToken,
 }
+
+/// The oldest entries of outboxes.
+type Waiting = BTreeMap<Partition, Vec<u8>>;
 
 /// What a call changes, each with its place in the call.
 #[derive(Default)]
@@ -105,7 +108,8 @@ impl Store {
         });
         let following = tokio::spawn(identity::follow(Arc::clone(&shared), config.poll));
         let sweeping = tokio::spawn(sweep(Arc::clone(&shared), config.sweep));
-        let tasks = [following, sweeping].map(AbortOnDropHandle::new);
+        let renewing = tokio::spawn(link::renew(Arc::clone(&shared)));
+        let tasks = [following, sweeping, renewing].map(AbortOnDropHandle::new);
         Ok(Self { shared, _tasks: Arc::new(tasks) })
     }
 
@@ -360,41 +364,57 @@ impl Shared {
         }
     }
 
-    /// Takes in what is left in the outboxes, and gives how many of them held something.
-    async fn sweep(&self) -> Result<usize, StoreError> {
+    /// The oldest entry of each outbox that is not empty.
+    async fn waiting(&self) -> Result<Waiting, StoreError> {
         let partitions = (0..self.identity.borrow().partitions).map(Partition);
-        let waiting = partitions.map(|partition| async move {
-            let mut length = redis::cmd("LLEN");
-            length.arg(partition.outbox());
-            let length: usize = self.link.ask(Request::Command(length)).await?;
-            Ok::<_, StoreError>((length > 0).then_some(partition))
+        let oldest = partitions.map(|partition| async move {
+            let mut first = redis::cmd("LINDEX");
+            first.arg(partition.outbox()).arg(0);
+            let first: Option<Vec<u8>> = self.link.ask(Request::Command(first)).await?;
+            Ok::<_, StoreError>(first.map(|first| (partition, first)))
         });
-        let waiting: Vec<_> = stream::iter(waiting).buffer_unordered(AT_ONCE).collect().await;
-        let mut swept = 0;
-        for partition in waiting {
-            if let Some(partition) = partition? {
-                self.drain(partition).await?;
-                swept += 1;
+        let oldest: Vec<_> = stream::iter(oldest).buffer_unordered(AT_ONCE).collect().await;
+        oldest.into_iter().filter_map(Result::transpose).collect()
+    }
+
+    /// Takes in what has been left in the outboxes since the round before, and gives how many of
+    /// them held something: what came later belongs to calls that are under way.
+    async fn sweep(&self, before: &mut Waiting) -> Result<usize, StoreError> {
+        let waiting = self.waiting().await?;
+        let left = waiting.iter().filter(|(partition, oldest)| {
+            before.get(partition).is_some_and(|earlier| earlier == *oldest)
+        });
+        let (mut swept, mut failure) = (0, None);
+        for (partition, _) in left {
+            match self.drain(*partition).await {
+                Ok(()) => swept += 1,
+                Err(error) => failure = failure.or(Some(error)),
             }
         }
-        Ok(swept)
+        *before = waiting;
+        failure.map_or(Ok(swept), Err)
     }
 }
 
-/// Finishes what dead replicas of `feature` have left, for as long as the store is open.
 async fn sweep(shared: Arc<Shared>, every: Duration) {
     // Replicas that were started together do not sweep together.
     sleep(every.mul_f64(rand::random())).await;
     let mut ticks = interval(every);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    let (mut before, mut failing) = (Waiting::new(), false);
     loop {
         ticks.tick().await;
-        match shared.sweep().await {
-            Ok(swept) => metrics::swept(swept),
+        match shared.sweep(&mut before).await {
+            Ok(swept) => {
+                failing = false;
+                metrics::swept(swept);
+            }
             Err(error) => {
                 metrics::redis_error();
                 let error: &dyn std::error::Error = &error;
-                tracing::debug!(error, "the outboxes cannot be swept");
+                if !std::mem::replace(&mut failing, true) {
+                    tracing::warn!(error, "outboxes cannot be swept");
+                }
             }
         }
     }

@@ -173,3 +173,26 @@ async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
     wait_until(async || record(&store, 101..201).await.is_ok(), PATIENCE).await;
     check(&store, &(1..201).collect()).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_master_that_falls_silent_is_given_up_once_another_has_its_place() {
+    let mut cluster = RedisCluster::start().await;
+    let config = RedisConfig {
+        mode: RedisMode::Cluster,
+        urls: cluster.urls(),
+        partitions: 64,
+        ..RedisConfig::default()
+    };
+    let store = Store::redis(&config, Retention::default()).await.unwrap();
+    record(&store, 1..101).await.unwrap();
+    let master = cluster.master_of("t1:{log}:n").await;
+    for index in 0..3 {
+        cluster.master(index).command(&["WAIT", "1", "1000"]).await;
+    }
+    // Its connections stay open: nothing but time tells that it is gone.
+    cluster.master(master).freeze().await;
+    let refused = record(&store, 101..201).await.unwrap_err();
+    assert!(matches!(refused, StoreError::Unreachable { .. }), "{refused:?}");
+    wait_until(async || record(&store, 101..201).await.is_ok(), PATIENCE).await;
+    check(&store, &(1..201).collect()).await;
+}

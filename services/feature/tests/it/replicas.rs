@@ -156,19 +156,17 @@ async fn a_store_that_takes_the_place_of_another_ends_the_streams() {
     next_change(&mut stream).await;
     server.clear().await;
     tributary_testkit::wait_until(async || store.name() != name, PATIENCE).await;
-    let ended = loop {
-        store.upsert_items(vec![Item::bare(ItemId(rand_id(&store)))]).await.unwrap();
-        match tokio::time::timeout(PATIENCE, stream.message()).await.unwrap() {
-            Ok(_message) => {}
-            Err(status) => break status,
+    let ended = async {
+        loop {
+            match stream.message().await {
+                Ok(_message) => {}
+                Err(status) => return status,
+            }
         }
     };
+    // Well before a heartbeat.
+    let ended = tokio::time::timeout(Duration::from_secs(2), ended).await.unwrap();
     assert_eq!(ended.code(), tonic::Code::Unavailable, "{ended}");
-}
-
-/// An id that the store does not have yet.
-fn rand_id(store: &Store) -> u64 {
-    store.heads().borrow().items + 1
 }
 
 #[tokio::test]
@@ -188,14 +186,101 @@ async fn a_silent_redis_is_unavailable_in_time_and_heals() {
     tributary_testkit::wait_until(healed, PATIENCE).await;
 }
 
+fn someone(id: u64) -> UserProfile {
+    UserProfile {
+        id: UserId(id),
+        age: Some(30),
+        gender: None,
+        occupation: String::new(),
+        blocked_creators: vec![],
+        blocked_tags: vec![],
+    }
+}
+
 #[tokio::test]
 async fn replicas_of_redis_that_are_missing_are_told() {
     let server = RedisServer::start().await;
     let config = RedisConfig { wait_replicas: 1, ..config(&server) };
     let store = Store::redis(&config, Retention::default()).await.unwrap();
     let refused = store.record(bare([event(1, 1, Action::Click, 1)])).await.unwrap_err();
-    let expected = matches!(refused, StoreError::Replicas { reached: 0, wanted: 1 });
-    assert!(expected, "{refused}");
+    assert!(matches!(refused, StoreError::Replicas { reached: 0, wanted: 1 }), "{refused}");
+    // The sweeper, which waits for a replica too, may be before it.
+    let expected = |refused: StoreError| {
+        let is_it = matches!(refused, StoreError::Replicas { .. } | StoreError::Unreachable { .. });
+        assert!(is_it, "{refused}");
+    };
+    // Again too: what the first try has written is still on one server only.
+    for _ in 0..2 {
+        expected(store.record(bare([event(1, 1, Action::Click, 1)])).await.unwrap_err());
+        expected(store.upsert_users(vec![someone(2)]).await.unwrap_err());
+        expected(store.upsert_items(vec![Item::bare(ItemId(3))]).await.unwrap_err());
+        // Readers do not wait with the writers.
+        let writing = tokio::spawn({
+            let store = store.clone();
+            async move { store.delete_user(UserId(4)).await }
+        });
+        for user in 0..20 {
+            store.context(UserId(user)).await.unwrap();
+        }
+        assert!(!writing.is_finished());
+        expected(writing.await.unwrap().unwrap_err());
+    }
+    // A reader without that wish finds each of them once.
+    let reader = open(&server).await;
+    let logged = async || reader.events(0).await.unwrap().entries.len();
+    tributary_testkit::wait_until(async || logged().await == 1, PATIENCE).await;
+    assert_eq!(reader.item_changes(0).await.unwrap().entries.len(), 1);
+}
+
+#[tokio::test]
+async fn numbers_that_redis_lost_are_noticed_though_others_have_passed_them() {
+    let mut server = RedisServer::start().await;
+    let slow = RedisConfig { poll: Duration::from_secs(1), ..config(&server) };
+    let slow = Store::redis(&slow, Retention::default()).await.unwrap();
+    let items = |ids: std::ops::Range<u64>| ids.map(|id| Item::bare(ItemId(id))).collect();
+    slow.upsert_items(items(1..11)).await.unwrap();
+    assert_eq!(server.command(&["SAVE"]).await, "OK");
+    slow.upsert_items(items(11..21)).await.unwrap();
+    let name = slow.name();
+    server.kill_9().await;
+    server.restart().await;
+    let other = open(&server).await;
+    other.upsert_items(items(101..141)).await.unwrap();
+    tributary_testkit::wait_until(async || slow.name() != name, PATIENCE).await;
+    assert_eq!(slow.item_changes(0).await.unwrap().entries.len(), 50);
+}
+
+#[tokio::test]
+async fn impressions_do_not_move_the_floor_of_versions() {
+    let server = RedisServer::start().await;
+    let store = open(&server).await;
+    store.record(bare([event(1, 1, Action::Bookmark, 1)])).await.unwrap();
+    let before = store.context(UserId(1)).await.unwrap().version;
+    store.record(bare((2..30).map(|item| event(1, item, Action::Impression, 2)))).await.unwrap();
+    assert_eq!(store.context(UserId(1)).await.unwrap().version, before);
+    let dump = server.dump().await;
+    assert!(dump.contains("}:l\n") && !dump.contains("}:f\n"), "{dump}");
+}
+
+#[tokio::test]
+async fn a_log_that_is_to_be_shorter_becomes_so_in_steps() {
+    let server = RedisServer::start().await;
+    let store = open(&server).await;
+    for call in 0..8 {
+        let events = (0..1_000_u64).map(|number| event(number, 1, Action::View, call + 1));
+        store.record(bare(events.filter(|event| event.user != UserId(0)))).await.unwrap();
+    }
+    store.close().await;
+    let shorter = Retention { events: 100, ..Retention::default() };
+    let store = Store::redis(&config(&server), shorter).await.unwrap();
+    let held = async || server.command(&["HGET", "t1:{log}:n", "held"]).await;
+    let mut seen = Vec::new();
+    for time in 100..103 {
+        store.record(bare([event(1, 1, Action::View, time)])).await.unwrap();
+        seen.push(held().await);
+    }
+    assert_eq!(seen, ["2993", "100", "100"]);
+    assert_eq!(store.events(0).await.unwrap().entries.len(), 100);
 }
 
 #[tokio::test]

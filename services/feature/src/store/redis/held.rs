@@ -122,7 +122,7 @@ impl Held {
         if !self.known.insert(identity(&event.behaviour)) {
             return None;
         }
-        let version = self.next_version();
+        let version = self.version_after(&event.behaviour);
         self.user.record(&event.behaviour, version, retention);
         self.recorded.push(event.behaviour);
         self.come.push(record::encode_recorded(&event.behaviour));
@@ -150,10 +150,21 @@ impl Held {
             .filter(|other| identity(other) != retracted && met.insert(identity(other)))
             .copied()
             .collect();
-        let version = self.next_version();
+        let version = self.version_after(&event.behaviour);
         self.user.retract(&event.behaviour, &left, version, retention);
         self.changed = true;
         Some(Payload::retracted(event))
+    }
+
+    /// An impression leaves the version as it is. To take a new one all the same would have to be
+    /// remembered, and would be in the way of everybody else who writes users of the partition.
+    fn version_after(&mut self, behaviour: &Behaviour) -> u64 {
+        match behaviour.action {
+            Action::Impression => self.user.version,
+            Action::Click | Action::View | Action::Bookmark | Action::Share | Action::Hide => {
+                self.next_version()
+            }
+        }
     }
 
     /// From the time, so that a store which takes the place of another does not repeat versions

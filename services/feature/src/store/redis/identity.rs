@@ -110,7 +110,8 @@ async fn look(shared: &Shared) -> Result<(), StoreError> {
     if *name != *shared.identity.borrow().name {
         return found_again(shared).await;
     }
-    if items < known.items || events < known.events {
+    let is_behind = items < known.items || events < known.events;
+    if is_behind || user_deletions < known.user_deletions {
         return rename(shared, &name).await;
     }
     shared.publish(Heads { items, events, user_deletions });
@@ -137,7 +138,8 @@ async fn found_again(shared: &Shared) -> Result<(), StoreError> {
         return Ok(());
     }
     tracing::warn!(name = %identity.name, "another store is in redis now");
-    shared.heads.send_replace(heads);
+    // The name first: whoever waits for the heads to move looks at it.
     shared.identity.send_replace(identity);
+    shared.heads.send_replace(heads);
     Ok(())
 }

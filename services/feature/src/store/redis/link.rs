@@ -7,18 +7,23 @@ use std::{
 };
 
 use deadpool_redis::redis::{
-    self, AsyncConnectionConfig, Client, Cmd, ConnectionAddr, ErrorKind, FromRedisValue,
+    self, AsyncConnectionConfig, Client, Cmd, ConnectionInfo, ErrorKind, FromRedisValue,
     IntoConnectionInfo, Pipeline, RedisError, RedisFuture, RedisResult, ServerErrorKind, Value,
     aio::{ConnectionLike, MultiplexedConnection},
     cluster::{ClusterClient, ClusterClientBuilder},
     cluster_async::ClusterConnection,
-    cluster_routing::{Route, RoutingInfo, SingleNodeRoutingInfo, SlotAddr},
     sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType},
 };
-use tokio::time::timeout;
+use tokio::{
+    sync::Notify,
+    time::{sleep, timeout},
+};
 
-use super::script::Invocation;
+use super::{Shared, script::Invocation};
 use crate::{OpenError, RedisConfig, RedisMode, store::StoreError};
+
+/// Nodes of a Cluster that are gone without a word hold up a new connection for so long at most.
+const RENEWAL: Duration = Duration::from_secs(10);
 
 pub(super) struct Link {
     source: Source,
@@ -27,6 +32,11 @@ pub(super) struct Link {
     current: Mutex<(u64, Option<Connection>)>,
     /// Held while a connection is made, so that many calls make one.
     connecting: tokio::sync::Mutex<()>,
+    /// A node of the Cluster did not answer in time.
+    silent: Arc<Notify>,
+    /// For writes that wait for replicas: a server holds up all that comes after them on the same
+    /// connection.
+    waiting: Option<Box<Self>>,
 }
 
 enum Source {
@@ -47,6 +57,9 @@ pub(super) enum Request {
     Command(Cmd),
     Pipeline(Pipeline),
     Script(Invocation),
+    /// A script, then the number of replicas that have what it wrote. Both go over one connection,
+    /// or that number would be about something else.
+    Awaited(Invocation, Cmd),
 }
 
 impl fmt::Debug for Link {
@@ -57,12 +70,23 @@ impl fmt::Debug for Link {
 
 impl Link {
     pub(super) fn new(config: &RedisConfig) -> Result<Self, OpenError> {
+        let silent = Arc::new(Notify::new());
+        let mut link = Self::one(config, Arc::clone(&silent))?;
+        if link.awaits_replicas() {
+            link.waiting = Some(Box::new(Self::one(config, silent)?));
+        }
+        Ok(link)
+    }
+
+    fn one(config: &RedisConfig, silent: Arc<Notify>) -> Result<Self, OpenError> {
         let source = source(config).map_err(|source| OpenError::Redis { source })?;
         Ok(Self {
             source,
             config: config.clone(),
             current: Mutex::new((0, None)),
             connecting: tokio::sync::Mutex::new(()),
+            silent,
+            waiting: None,
         })
     }
 
@@ -80,28 +104,26 @@ impl Link {
         }
     }
 
-    /// Waits until the configured number of replicas of Redis have what was written in the slot of
-    /// `key`.
-    pub(super) async fn await_replicas(&self, key: &str) -> Result<(), StoreError> {
+    /// Whether writes are answered only when replicas have them.
+    pub(super) fn awaits_replicas(&self) -> bool {
+        self.config.wait_replicas > 0
+    }
+
+    /// Runs a script that writes. The answer comes when the configured number of replicas have what
+    /// was written in its slot, by whomever.
+    pub(super) async fn write<T: FromRedisValue>(
+        &self,
+        script: Invocation,
+    ) -> Result<T, StoreError> {
+        let Some(link) = &self.waiting else { return self.ask(Request::Script(script)).await };
         let wanted = self.config.wait_replicas;
-        if wanted == 0 {
-            return Ok(());
-        }
-        let (generation, mut connection) = self.connection().await?;
         let mut wait = redis::cmd("WAIT");
-        // Less than the time-out of the answer, which says how many have it.
-        wait.arg(wanted).arg((self.config.timeout / 2).as_millis().to_string());
-        let waiting = timeout(self.config.timeout, connection.in_slot_of(wait, key)).await;
-        let reached: usize = match waiting {
-            Ok(Ok(reached)) => reached,
-            Ok(Err(error)) => {
-                self.discard(generation);
-                return Err(error.into());
-            }
-            Err(_elapsed) => return Err(StoreError::Unreachable { source: None }),
-        };
+        // Less than the time-out of the answer, which says how many have it; 0 would be for ever.
+        let patience = (self.config.timeout / 2).as_millis().max(1);
+        wait.arg(wanted).arg(patience.to_string());
+        let (answer, reached): (T, usize) = link.ask(Request::Awaited(script, wait)).await?;
         match reached >= wanted {
-            true => Ok(()),
+            true => Ok(answer),
             false => Err(StoreError::Replicas { reached, wanted }),
         }
     }
@@ -150,11 +172,25 @@ impl Link {
         }
     }
 
-    /// A silent server may be gone without a word. A Cluster's connection sees to that by itself,
-    /// node by node.
+    /// A silent server may be gone without a word. The other nodes of a Cluster are well, so that
+    /// its connection stays until there is a new one.
     fn distrust(&self, generation: u64) {
-        if self.config.mode != RedisMode::Cluster {
-            self.discard(generation);
+        match self.config.mode {
+            RedisMode::Cluster => self.silent.notify_one(),
+            RedisMode::Single | RedisMode::Sentinel => self.discard(generation),
+        }
+    }
+
+    /// A connection of its own knows the Cluster as it is now.
+    async fn replace(&self) {
+        match timeout(RENEWAL, self.connect()).await {
+            Ok(Ok(connection)) => {
+                let mut current = self.current.lock().unwrap_or_else(PoisonError::into_inner);
+                *current = (current.0 + 1, Some(connection));
+                tracing::info!("connected to the cluster anew: a node was silent");
+            }
+            Ok(Err(error)) => tracing::warn!(%error, "the cluster cannot be connected to anew"),
+            Err(_elapsed) => tracing::warn!("the cluster cannot be connected to anew in time"),
         }
     }
 
@@ -188,13 +224,22 @@ fn source(config: &RedisConfig) -> RedisResult<Source> {
             Source::Cluster(builder.build()?)
         }
         RedisMode::Sentinel => {
-            let addresses: Vec<ConnectionAddr> = config
+            let sentinels: Vec<ConnectionInfo> = config
                 .urls
                 .iter()
-                .map(|url| Ok(url.as_str().into_connection_info()?.addr().clone()))
+                .map(|url| url.as_str().into_connection_info())
                 .collect::<RedisResult<_>>()?;
+            let addresses = sentinels.iter().map(|sentinel| sentinel.addr().clone());
             let kind = SentinelServerType::Master;
             let mut builder = SentinelClientBuilder::new(addresses, &config.master, kind)?;
+            let first = sentinels[0].redis_settings();
+            if let Some(username) = first.username() {
+                builder = builder.set_client_to_sentinel_username(username);
+            }
+            if let Some(password) = first.password() {
+                builder = builder.set_client_to_sentinel_password(password);
+            }
+            builder = builder.set_client_to_redis_db(first.db());
             if !config.username.is_empty() {
                 builder = builder.set_client_to_redis_username(&config.username);
             }
@@ -222,19 +267,7 @@ impl Request {
             Self::Command(command) => command.query_async(connection).await,
             Self::Pipeline(pipeline) => pipeline.query_async(connection).await,
             Self::Script(invocation) => invocation.send(connection).await,
-        }
-    }
-}
-
-impl Connection {
-    async fn in_slot_of(&mut self, command: Cmd, key: &str) -> RedisResult<usize> {
-        match self {
-            Self::Node(connection) => command.query_async(connection).await,
-            Self::Cluster(connection) => {
-                let route = Route::with_key(key, SlotAddr::Master);
-                let route = RoutingInfo::SingleNode(SingleNodeRoutingInfo::SpecificNode(route));
-                Ok(redis::from_redis_value(connection.route_command(command, route).await?)?)
-            }
+            Self::Awaited(invocation, wait) => invocation.send_with(wait, connection).await,
         }
     }
 }
@@ -288,6 +321,20 @@ impl From<RedisError> for StoreError {
             true => Self::Redis(source),
             false => Self::Unreachable { source: Some(source) },
         }
+    }
+}
+
+/// Makes a new connection to a Cluster where a node was silent, for as long as the store is open:
+/// the one at hand takes such a node for slow and asks it again, also when another one has taken its
+/// place.
+pub(super) async fn renew(shared: Arc<Shared>) {
+    loop {
+        shared.link.silent.notified().await;
+        for link in [Some(&shared.link), shared.link.waiting.as_deref()].into_iter().flatten() {
+            link.replace().await;
+        }
+        // Calls that were under way may still run into the silent node.
+        sleep(shared.link.config.timeout).await;
     }
 }
 

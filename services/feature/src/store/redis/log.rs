@@ -65,8 +65,7 @@ pub(super) async fn write(
         };
     }
     let (agreed, items, events, user_deletions, changed): (bool, u64, u64, u64, String) =
-        link.ask(Request::Script(call)).await?;
-    link.await_replicas(NUMBERS).await?;
+        link.write(call).await?;
     let changed = changed.bytes().map(|flag| flag == b'1').collect();
     Ok(Written { agreed, heads: Heads { items, events, user_deletions }, changed })
 }

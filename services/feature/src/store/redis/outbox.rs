@@ -1,6 +1,5 @@
 //! What a partition of users has for the logs. The scripts know these forms.
 
-use deadpool_redis::redis;
 use tributary_domain::{Event, UserId};
 
 use super::{
@@ -61,14 +60,14 @@ fn entry(partition: Partition, row: &[u8]) -> Result<Operation, StoreError> {
     Ok(Operation::Entry { partition, number, payload })
 }
 
-/// The oldest entries of an outbox.
+/// The oldest entries of an outbox, which replicas have where that is asked for.
 pub(super) async fn oldest(
     link: &Link,
     partition: Partition,
 ) -> Result<Vec<Operation>, StoreError> {
-    let mut range = redis::cmd("LRANGE");
-    range.arg(partition.outbox()).arg(0).arg(ENTRIES - 1);
-    entries(partition, link.ask(Request::Command(range)).await?)
+    let mut call = Invocation::of(&script::OUTBOX);
+    call.key(partition.outbox()).key(partition.last()).arg(ENTRIES);
+    entries(partition, link.write(call).await?)
 }
 
 /// Drops entries that the logs have taken in.

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use deadpool_redis::redis::{
-    Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs,
+    self, Cmd, ErrorKind, FromRedisValue, RedisResult, Script, ServerErrorKind, ToRedisArgs,
     aio::ConnectionLike,
 };
 
@@ -26,6 +26,7 @@ scripts! {
     RENAME = "rename.lua";
     COMMIT = "commit.lua";
     TRIM = "trim.lua";
+    OUTBOX = "outbox.lua";
     LOG = "log.lua";
     ITEMS = "items.lua";
     EVENTS = "events.lua";
@@ -80,6 +81,18 @@ impl Invocation {
             }
             answer => answer,
         }
+    }
+
+    /// With another command right after it; gives both answers. By its text: an unknown hash would
+    /// be told only after the other command.
+    pub(super) async fn send_with<T: FromRedisValue>(
+        &self,
+        then: &Cmd,
+        connection: &mut impl ConnectionLike,
+    ) -> RedisResult<T> {
+        let mut both = redis::pipe();
+        both.add_command(self.command("EVAL", self.source.code)).add_command(then.clone());
+        both.query_async(connection).await
     }
 
     fn command(&self, name: &str, script: &str) -> Cmd {

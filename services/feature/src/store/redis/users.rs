@@ -70,7 +70,10 @@ pub(super) async fn commit(
             }
             payloads.extend(payload.map(|payload| (*index, payload)));
         }
-        if !read.users.values().any(Held::is_changed) {
+        // What an earlier try of the call has written may be on no replica yet: then it is written
+        // once more.
+        let again = shared.link.awaits_replicas();
+        if !again && !read.users.values().any(Held::is_changed) {
             let waiting = match read.waiting {
                 0 => Vec::new(),
                 _ => outbox::oldest(&shared.link, partition).await?,
@@ -126,8 +129,9 @@ async fn write(
     read: &Read,
     payloads: &[(usize, Payload)],
 ) -> Result<Option<Vec<Vec<u8>>>, StoreError> {
+    let again = shared.link.awaits_replicas();
     let changed: Vec<(&UserId, &Held)> =
-        read.users.iter().filter(|(_, held)| held.is_changed()).collect();
+        read.users.iter().filter(|(_, held)| again || held.is_changed()).collect();
     let mut call = Invocation::of(&script::COMMIT);
     call.key(partition.outbox()).key(partition.last()).key(partition.floor());
     for (user, _) in &changed {
@@ -146,9 +150,7 @@ async fn write(
     for (_, Payload(payload)) in payloads {
         call.bytes(payload.as_slice());
     }
-    let written = shared.link.ask(Request::Script(call)).await?;
-    shared.link.await_replicas(&partition.outbox()).await?;
-    Ok(written)
+    shared.link.write(call).await
 }
 
 /// Entries of this call stand at the end of the outbox, unless it is longer than what was read.

@@ -10,9 +10,13 @@
 -- '1' or '0' for each 'u' and 'd'. Where it was not, only the outboxes are taken in.
 local numbers = KEYS[1]
 local prefix = string.sub(numbers, 1, -2)
+-- While the slot moves to another node, asking for what is not there is an error. It has to come
+-- before anything is written: a script that ends half-way is not taken back.
+redis.call('GET', prefix .. 'none')
 local stored = redis.call('HMGET', numbers, 'items', 'events', 'dropped', 'first', 'held', 'deletions')
 for index, number in ipairs(stored) do stored[index] = tonumber(number) end
 local items, events, dropped, first, held, deletions = unpack(stored)
+local server = string.match(redis.call('INFO', 'server'), 'run_id:(%x+)')
 
 local function place(sequence)
   return prefix .. 'e:' .. math.floor(sequence / 64), sequence % 64
@@ -90,9 +94,11 @@ local function delete(item)
   return change_item(item)
 end
 
--- Numbers that were given out are lost, and would stand for other changes: the store is another one
--- from here on.
-if items < tonumber(ARGV[2]) or events < tonumber(ARGV[3]) then
+-- Another server writes than before, after a failover or a restart: numbers that were given out may
+-- be lost, and would stand for other changes. The store is another one from here on.
+local before = redis.call('HGET', numbers, 'server')
+local lost = items < tonumber(ARGV[2]) or events < tonumber(ARGV[3])
+if lost or (before and before ~= server) then
   redis.call('HSET', numbers, 'store', ARGV[4])
 end
 
@@ -115,7 +121,10 @@ while at <= #ARGV do
 end
 if agreed and source ~= '' then redis.call('HSET', positions, source, ARGV[7]) end
 
-while held > limit do
+-- So many at the most: the server answers nobody meanwhile.
+local drops = 0
+while held > limit and drops < 5000 do
+  drops = drops + 1
   local page, field = place(first)
   local oldest = redis.call('HGET', page, field)
   if oldest then
@@ -128,5 +137,5 @@ while held > limit do
   first = first + 1
 end
 redis.call('HSET', numbers, 'items', items, 'events', events, 'dropped', dropped, 'first', first,
-  'held', held, 'deletions', deletions)
+  'held', held, 'deletions', deletions, 'server', server)
 return { agreed and 1 or 0, items, events, deletions, table.concat(changed) }
