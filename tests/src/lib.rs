@@ -15,4 +15,4 @@ pub use command::{binary, repository, run, run_json};
 pub use following::{Following, Happening, Rows, connect, illustrations};
 pub use mesh::{Mesh, Process, load};
 pub use pipeline::{PipelineOutcome, PipelineSettings, pipeline};
-pub use wait::within_a_second;
+pub use wait::soon;

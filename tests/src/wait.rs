@@ -2,14 +2,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
 
-const SECOND: Duration = Duration::from_secs(1);
+/// Much for a loaded machine, and little against the time for which lists are cached.
+const SOON: Duration = Duration::from_secs(10);
 const PAUSE: Duration = Duration::from_millis(5);
 
-/// Asks until it holds: what changes has to count within a second. Says what did not.
-pub async fn within_a_second(what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
+/// Asks until it holds; says what does not. How soon it does is measured by `make bench-live`.
+pub async fn soon(what: &str, holds: impl AsyncFn() -> Result<bool>) -> Result<()> {
     let begun = Instant::now();
     while !holds().await? {
-        ensure!(begun.elapsed() < SECOND, "not within a second: {what}");
+        ensure!(begun.elapsed() < SOON, "not within {SOON:?}: {what}");
         tokio::time::sleep(PAUSE).await;
     }
     Ok(())

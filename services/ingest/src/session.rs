@@ -8,6 +8,7 @@ use tributary_runtime::Health;
 use crate::{
     Config, OnPurged, OnSchemaChange,
     batch::Batch,
+    change::Change,
     dead_letters::DeadLetters,
     error::{IngestError, SourceError},
     follow,
@@ -172,14 +173,12 @@ impl Session<'_> {
                 .expect("appending does not panic")?;
         }
         let changes = std::mem::take(&mut batch.changes);
-        let (last, whole) = match changes.len().checked_sub(1) {
-            Some(last) => changes.split_at(last / MOST * MOST),
-            None => (&changes[..], &changes[..]),
-        };
-        for chunk in last.chunks(MOST) {
-            self.sink.apply(chunk, None).await?;
+        let mut rest = &changes[..];
+        while let Some(end) = end_of_call(rest) {
+            self.sink.apply(&rest[..end], None).await?;
+            rest = &rest[end..];
         }
-        self.sink.apply(whole, position).await?;
+        self.sink.apply(rest, position).await?;
         if let Some(position) = position {
             metrics::position(&position.binlog);
         }
@@ -213,7 +212,42 @@ impl Session<'_> {
     }
 }
 
+/// Where the first call of these changes ends; `None`: one call takes all of them. An event after a
+/// deletion waits for the next call: a call that is interrupted between the two would count events
+/// about what it has deleted wrongly when it is repeated.
+fn end_of_call(changes: &[Change]) -> Option<usize> {
+    let deletes = |change: &Change| matches!(change, Change::DeleteItem(_) | Change::DeleteUser(_));
+    let is_event = |change: &Change| matches!(change, Change::Record(_) | Change::Retract(_));
+    let deletion = changes.iter().position(deletes);
+    let event = deletion.and_then(|deletion| {
+        changes[deletion..].iter().position(is_event).map(|after| deletion + after)
+    });
+    let full = (changes.len() > MOST).then_some(MOST);
+    event.into_iter().chain(full).min()
+}
+
 /// The place of a position, for the health check.
 pub(crate) fn describe(health: &Health, binlog: &BinlogPosition) {
     health.describe("binlog", &binlog.to_string());
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn events_wait_where_something_was_deleted_before_them() {
+        let event = || Change::Record(tributary_proto::entity::v1::Event::default());
+        let (item, user) = (|| Change::DeleteItem(1), || Change::DeleteUser(1));
+        for (changes, end) in [
+            (vec![], None),
+            (vec![event(), item(), user()], None),
+            (vec![event(), item(), user(), event(), item(), event()], Some(3)),
+            (vec![event(), item(), event()], Some(2)),
+            ((0..MOST).map(|_| event()).collect(), None),
+            ((0..=MOST).map(|_| event()).collect(), Some(MOST)),
+        ] {
+            assert_eq!(end_of_call(&changes), end, "{}", changes.len());
+        }
+    }
 }

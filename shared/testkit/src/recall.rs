@@ -43,13 +43,13 @@ impl RecallChannel {
         Ok(self.client.clone().recall(request).await?.into_inner())
     }
 
-    /// Waits until a user gets these items; within a second, as is promised.
+    /// Waits until a user gets these items.
     pub async fn gives(&self, context: &UserContext, items: &[u64]) {
         let given = async || match self.recall(context.clone()).await {
             Ok(answer) => answer.item_ids == items,
             Err(status) => panic!("refused: {status}"),
         };
-        wait_until(given, Duration::from_secs(1)).await;
+        wait_until(given, PATIENCE).await;
     }
 
     /// Waits until lists come from that bundle.

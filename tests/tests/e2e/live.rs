@@ -1,11 +1,11 @@
-//! Changes of items count everywhere within a second: in search, in the places for new items, in the
+//! Changes of items count everywhere at once: in search, in the places for new items, in the
 //! vector channels, in lists, in pages of a token that was issued before, and in the fallback list.
 
 use std::collections::HashSet;
 
 use anyhow::{Context, Result, ensure};
 use tributary_domain::Timestamp;
-use tributary_e2e::{Mesh, within_a_second};
+use tributary_e2e::{Mesh, soon};
 use tributary_proto::{
     entity::v1::{Action, Behaviours, Item, UserContext},
     feature::v1::{DeleteItemsRequest, GetItemsRequest, UpsertItemsRequest},
@@ -30,9 +30,8 @@ async fn a_new_item_is_searchable_placed_and_shown_and_moves_when_it_changes() -
     ensure!(explored(&mesh.recommend(stranger, 20).await?).is_empty(), "old items count as new");
 
     upsert(&mesh, new_item("Zyxomma rising", "Animation")).await?;
-    within_a_second("search finds it", async || Ok(search(&mesh, "zyxomma").await? == [NEW]))
-        .await?;
-    within_a_second("it stands in a reserved place", async || {
+    soon("search finds it", async || Ok(search(&mesh, "zyxomma").await? == [NEW])).await?;
+    soon("it stands in a reserved place", async || {
         let list = mesh.recommend(stranger, 20).await?;
         let places: Vec<_> =
             explored(&list).iter().map(|item| (item.item_id, item.position)).collect();
@@ -42,12 +41,12 @@ async fn a_new_item_is_searchable_placed_and_shown_and_moves_when_it_changes() -
     let before = scores(&mesh).await?;
 
     upsert(&mesh, new_item("Quokkamoor setting", "Western")).await?;
-    within_a_second("search knows its new title", async || {
+    soon("search knows its new title", async || {
         let (old, new) = (search(&mesh, "zyxomma").await?, search(&mesh, "quokkamoor").await?);
         Ok(old.is_empty() && new == [NEW])
     })
     .await?;
-    within_a_second("it moved in every vector channel", async || {
+    soon("it moved in every vector channel", async || {
         let now = scores(&mesh).await?;
         Ok(now.iter().zip(&before).all(|(now, before)| now != before))
     })
@@ -59,10 +58,7 @@ async fn a_new_item_is_searchable_placed_and_shown_and_moves_when_it_changes() -
     ensure!(times == 1, "{times} times in three pages");
 
     delete(&mesh, NEW).await?;
-    within_a_second("it is found no more", async || {
-        Ok(search(&mesh, "quokkamoor").await?.is_empty())
-    })
-    .await?;
+    soon("it is found no more", async || Ok(search(&mesh, "quokkamoor").await?.is_empty())).await?;
     gone_from_everything(&mesh, &[NEW]).await
 }
 
@@ -101,7 +97,7 @@ async fn deleted_and_hidden_items_are_gone_from_everything_that_had_them() -> Re
     // And one that comes back is back.
     let shown = Item { hidden: false, ..stored(&mesh, hidden).await? };
     upsert(&mesh, shown).await?;
-    within_a_second("it is back in trending", async || {
+    soon("it is back in trending", async || {
         Ok(recall(&mesh, "trending", fan(Timestamp::now().0)).await?.item_ids.contains(&hidden))
     })
     .await
@@ -110,14 +106,14 @@ async fn deleted_and_hidden_items_are_gone_from_everything_that_had_them() -> Re
 /// Waits until no channel has any of the items in a list that it had in its cache, or makes anew.
 async fn gone_from_everything(mesh: &Mesh, gone: &[u64]) -> Result<()> {
     for channel in CHANNELS {
-        within_a_second(channel, async || {
+        soon(channel, async || {
             let cached = recall(mesh, channel, fan(7)).await?.item_ids;
             let fresh = recall(mesh, channel, fan(Timestamp::now().0)).await?.item_ids;
             Ok(!holds_any(&cached, gone) && !holds_any(&fresh, gone))
         })
         .await?;
     }
-    within_a_second("the gateway's lists", async || {
+    soon("the gateway's lists", async || {
         Ok(!holds_any(&ids(&mesh.recommend(USER, 100).await?), gone))
     })
     .await

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use anyhow::{Context, Result, ensure};
 use tributary_domain::Timestamp;
-use tributary_e2e::{Mesh, within_a_second};
+use tributary_e2e::{Mesh, soon};
 use tributary_proto::{
     entity::v1::{Action, Event, Gender, Item, UserContext, UserProfile},
     feature::v1::{
@@ -72,7 +72,7 @@ async fn blocked_creators_and_tags_are_out_of_the_next_list() -> Result<()> {
         (UserProfile { blocked_tags: vec!["unloved".into()], ..<_>::default() }, "blocked_tag"),
     ] {
         profile(&mesh, UserProfile { user_id: user, ..<_>::default() }).await?;
-        within_a_second("the new item is shown", &has_it).await?;
+        soon("the new item is shown", &has_it).await?;
         profile(&mesh, UserProfile { user_id: user, ..blocked }).await?;
         ensure!(!has_it().await?, "{filter} does not hold in the next list");
         let asked =
@@ -96,14 +96,14 @@ async fn nothing_of_a_deleted_user_is_left_anywhere() -> Result<()> {
     ensure!(personal != cold, "bookmarks change nothing");
     let known = context(&mesh, user).await?;
     for channel in CHANNELS {
-        within_a_second(channel, async || cached(&mesh, channel, &known).await).await?;
+        soon(channel, async || cached(&mesh, channel, &known).await).await?;
     }
 
     let deleted = mesh.feature().await?.delete_user(DeleteUserRequest { user_id: user }).await?;
     ensure!(deleted.into_inner().existed, "the user was not known");
     for channel in CHANNELS {
         // Asking makes the list anew: once that was so, the old one was gone.
-        within_a_second(channel, async || Ok(!cached(&mesh, channel, &known).await?)).await?;
+        soon(channel, async || Ok(!cached(&mesh, channel, &known).await?)).await?;
     }
     let now = context(&mesh, user).await?;
     let behaviours = now.behaviours.unwrap_or_default();
@@ -129,8 +129,7 @@ async fn impressions_keep_how_their_items_came_to_be_shown() -> Result<()> {
         let events = logged(&mesh, user).await?;
         Ok(events.into_iter().filter_map(row).collect())
     };
-    within_a_second("the impressions are recorded", async || Ok(recorded().await?.len() == 10))
-        .await?;
+    soon("the impressions are recorded", async || Ok(recorded().await?.len() == 10)).await?;
     ensure!(recorded().await? == shown, "{:?}, not {shown:?}", recorded().await?);
     Ok(())
 }
