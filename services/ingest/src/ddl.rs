@@ -20,8 +20,12 @@ pub(crate) fn effect(
     table: &str,
 ) -> Option<Effect> {
     let words = words(statement);
+    let words = inner(&words);
     let mut rest = words.iter().map(String::as_str).peekable();
-    let is_ours = |at: usize| names(&words, at, default, database, table);
+    let is_ours = |at: usize| names(words, at, default, database, table);
+    let is =
+        |at: usize, name: &str| words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
+    let has = |pair: [&str; 2]| (0..words.len()).any(|at| is(at, pair[0]) && is(at + 1, pair[1]));
     let mentioned = || (0..words.len()).any(is_ours);
     match rest.next()?.to_ascii_uppercase().as_str() {
         "TRUNCATE" => {
@@ -29,16 +33,43 @@ pub(crate) fn effect(
             let at = words.len() - rest.count();
             is_ours(at).then_some(Effect::Emptied)
         }
-        "DROP" => {
-            let is_table = |word: &str| word.eq_ignore_ascii_case("TABLE");
-            let kind = rest.find(|word| !word.eq_ignore_ascii_case("TEMPORARY"))?;
-            (is_table(kind) && mentioned()).then_some(Effect::Emptied)
-        }
+        "DROP" => match rest.next()?.to_ascii_uppercase().as_str() {
+            "TABLE" => mentioned().then_some(Effect::Emptied),
+            "INDEX" => mentioned().then_some(Effect::Altered),
+            "DATABASE" | "SCHEMA" => {
+                let is_ours = words.iter().any(|word| word.eq_ignore_ascii_case(database));
+                is_ours.then_some(Effect::Emptied)
+            }
+            _ => None,
+        },
+        "CREATE" if is(1, "TEMPORARY") => None,
+        "CREATE" if is(1, "OR") && is(3, "TABLE") => mentioned().then_some(Effect::Emptied),
+        "ALTER" if REFILLS.into_iter().any(has) => mentioned().then_some(Effect::Emptied),
         "ALTER" | "RENAME" | "CREATE" => mentioned().then_some(Effect::Altered),
-        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" => {
+        "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH" => {
             mentioned().then_some(Effect::Unseen)
         }
         _ => None,
+    }
+}
+
+/// What makes rows come or go with a change of a table.
+const REFILLS: [[&str; 2]; 5] = [
+    ["DROP", "PARTITION"],
+    ["TRUNCATE", "PARTITION"],
+    ["EXCHANGE", "PARTITION"],
+    ["DISCARD", "TABLESPACE"],
+    ["IMPORT", "TABLESPACE"],
+];
+
+/// The statement of MariaDB's `SET STATEMENT variable = value FOR statement`.
+fn inner(words: &[String]) -> &[String] {
+    let is =
+        |at: usize, name: &str| words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
+    let begin = words.iter().position(|word| word.eq_ignore_ascii_case("FOR"));
+    match begin {
+        Some(begin) if is(0, "SET") && is(1, "STATEMENT") => &words[begin + 1..],
+        _ => words,
     }
 }
 
@@ -135,6 +166,22 @@ mod tests {
                 Some(Emptied),
             ),
             ("DROP VIEW illust", "shop", None),
+            ("DROP TEMPORARY TABLE illust", "shop", None),
+            ("DROP INDEX i ON illust", "shop", Some(Altered)),
+            ("DROP DATABASE IF EXISTS shop", "", Some(Emptied)),
+            ("DROP DATABASE other", "shop", None),
+            ("CREATE OR REPLACE TABLE illust (a INT)", "shop", Some(Emptied)),
+            ("CREATE TEMPORARY TABLE illust (a INT)", "shop", None),
+            ("ALTER TABLE illust DROP PARTITION p1", "shop", Some(Emptied)),
+            (
+                "ALTER TABLE illust ADD PARTITION (PARTITION p2 VALUES IN (2))",
+                "shop",
+                Some(Altered),
+            ),
+            ("ALTER TABLE illust IMPORT TABLESPACE", "shop", Some(Emptied)),
+            ("SET STATEMENT max_statement_time=1 FOR TRUNCATE illust", "shop", Some(Emptied)),
+            ("SET @a = 'illust'", "shop", None),
+            ("WITH a AS (SELECT 1) DELETE FROM illust", "shop", Some(Unseen)),
             ("CREATE UNIQUE INDEX i ON illust (a)", "shop", Some(Altered)),
             ("INSERT INTO illust VALUES ('x')", "shop", Some(Unseen)),
             ("INSERT INTO log VALUES ('illust')", "shop", None),

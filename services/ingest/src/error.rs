@@ -68,7 +68,10 @@ pub enum SourceError {
     Locked(u64),
     #[error("another replica uses server_id {0}: set source.server_id to a number of its own")]
     ServerId(u32, #[source] mysql_async::Error),
-    #[error("the binlog at {position} cannot be followed: {reason}")]
+    #[error(
+        "the binlog at {position} cannot be followed: {reason}; once that is mended, take a new \
+         snapshot (`ingest snapshot`)"
+    )]
     Binlog { position: BinlogPosition, reason: String },
     #[error("the connection is lost")]
     Lost(#[source] mysql_async::Error),
@@ -98,9 +101,9 @@ impl SourceError {
 }
 
 /// Errors of a server that pass: shutting down, too many connections, killed, timed out, deadlock.
-const PASSING: [u16; 17] = [
+const PASSING: [u16; 18] = [
     1040, 1053, 1077, 1079, 1129, 1152, 1158, 1159, 1160, 1161, 1184, 1203, 1205, 1213, 1317, 1927,
-    3169,
+    3169, 4031,
 ];
 
 /// MySQL's error with `require_secure_transport`; MariaDB gives that of a wrong password.

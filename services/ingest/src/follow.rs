@@ -29,8 +29,8 @@ use crate::{
 
 /// How often a position without changes is stored.
 const IDLE_STORE: Duration = Duration::from_secs(5);
-/// How often the lock is looked after, which also keeps the connections alive.
-const KEEP: Duration = Duration::from_secs(30);
+/// How long changes wait for the end of the transaction that is being read.
+const PATIENCE: Duration = Duration::from_millis(200);
 
 /// Follows the binlog from `position` until something fails. The process is ready once everything
 /// up to `ready_at` is written.
@@ -54,7 +54,7 @@ pub(crate) async fn run(
         tellers: Tellers::default(),
         committed: None,
         stored_at: now,
-        kept_at: now,
+        touched: false,
     };
     follower.run().await
 }
@@ -76,7 +76,8 @@ struct Follower<'a, 'b> {
     /// When the last transaction was committed.
     committed: Option<Timestamp>,
     stored_at: Instant,
-    kept_at: Instant,
+    /// Rows that are followed came in the transaction that is being read.
+    touched: bool,
 }
 
 impl Follower<'_, '_> {
@@ -91,17 +92,27 @@ impl Follower<'_, '_> {
                 }
             };
             self.take(step).await?;
-            // One row may bring two changes, and a call takes 1,000.
-            if self.batch.changes.len() >= MOST - 1 || self.batch.letters.len() >= MOST {
+            // One row may bring two changes, and a call takes 1,000. A long transaction, perhaps of
+            // other tables, does not hold up what was committed before it.
+            let full = self.batch.changes.len() >= MOST - 1 || self.batch.letters.len() >= MOST;
+            let waits = self.within && !self.batch.is_empty();
+            if full || (waits && self.stored_at.elapsed() >= PATIENCE) {
                 self.flush().await?;
             }
+            self.session.keep_alive().await?;
         }
     }
 
     async fn take(&mut self, step: Step) -> Result<(), IngestError> {
         match step {
-            Step::Begin => self.within = true,
-            Step::End { offset, time } => {
+            Step::Begin => (self.within, self.touched) = (true, false),
+            Step::RolledBack { .. } if self.touched => {
+                let reason = "a transaction was rolled back whose rows are in it, because it also \
+                              changed a table that knows no transactions";
+                return Err(self.impossible(reason.to_owned()));
+            }
+            Step::RolledBack { end: None } => {}
+            Step::RolledBack { end: Some((offset, time)) } | Step::End { offset, time } => {
                 self.within = false;
                 self.position.binlog.offset = offset;
                 self.committed = Some(time);
@@ -161,13 +172,15 @@ impl Follower<'_, '_> {
             self.maps.clear();
             let faults = match effect {
                 Effect::Altered => self.altered(&table).await?,
-                Effect::Emptied => {
-                    Some(fault(&table, "was emptied by a statement that does not tell its rows"))
-                }
+                Effect::Emptied => Some(fault(
+                    &table,
+                    "was emptied or filled by a statement that does not tell its rows: take a new \
+                     snapshot (`ingest snapshot`)",
+                )),
                 Effect::Unseen => Some(fault(
                     &table,
                     "was changed by a statement that is not written as rows: a session set \
-                     binlog_format",
+                     binlog_format; take a new snapshot (`ingest snapshot`)",
                 )),
             };
             if let Some(faults) = faults {
@@ -179,6 +192,7 @@ impl Follower<'_, '_> {
     }
 
     async fn altered(&mut self, table: &str) -> Result<Option<Faults>, IngestError> {
+        self.flush().await?;
         let Session { conn, tables, .. } = &mut *self.session;
         match tables.changed(conn, table).await {
             Ok(()) => Ok(None),
@@ -202,10 +216,9 @@ impl Follower<'_, '_> {
         if !self.within {
             self.session.lag.caught_up();
             self.settle().await?;
-        }
-        if self.kept_at.elapsed() >= KEEP {
-            self.session.keep().await?;
-            self.kept_at = Instant::now();
+            // The server has sent everything. What it counts as its end may hold no event that moves
+            // the position, such as the beginning of a new file.
+            self.say_ready();
         }
         Ok(())
     }
@@ -226,9 +239,13 @@ impl Follower<'_, '_> {
 
     /// Ready once everything that was there at the start is written.
     fn look_ready(&mut self) {
-        let reached = self.ready_at.as_ref().is_some_and(|place| self.position.binlog >= *place);
-        if reached && self.batch.is_empty() {
-            self.ready_at = None;
+        if self.ready_at.as_ref().is_some_and(|place| self.position.binlog >= *place) {
+            self.say_ready();
+        }
+    }
+
+    fn say_ready(&mut self) {
+        if self.batch.is_empty() && self.ready_at.take().is_some() {
             self.session.health.ready();
         }
     }

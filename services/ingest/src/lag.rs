@@ -24,7 +24,8 @@ impl Lag {
 
     /// All that was committed before `time` is written.
     pub(crate) fn written_up_to(&self, time: Timestamp) {
-        self.up_to.fetch_max(time.0, Ordering::Relaxed);
+        // A session may set its clock, and that of the server may be ahead.
+        self.up_to.fetch_max(time.0.min(Timestamp::now().0), Ordering::Relaxed);
     }
 
     /// Nothing is left to be read: an idle server says so by its heartbeats.

@@ -43,8 +43,8 @@ pub use crate::{
 };
 
 /// Follows the database until `shutdown`. Says that it is ready once the snapshot is done and
-/// everything is written that was in the binlog by then, or at the start where it was done before. A lost connection and an absent `feature`
-/// are waited for; all else ends it with an error.
+/// everything is written that was in the binlog by then, or at the start where it was done before. A
+/// lost connection and an absent `feature` are waited for; all else ends it with an error.
 pub async fn start(
     config: Config,
     listeners: Listeners,
@@ -66,7 +66,12 @@ pub async fn start(
         stopping.cancel();
         read
     };
-    let (served, read) = tokio::join!(server.run(), reading);
+    let serving = async {
+        let served = server.run().await;
+        stopping.cancel();
+        served
+    };
+    let (served, read) = tokio::join!(serving, reading);
     drop(folder);
     read?;
     Ok(served?)

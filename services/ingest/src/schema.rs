@@ -24,6 +24,7 @@ pub struct Column {
 /// A table as it is at one moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Table {
+    /// As the server spells it, here and in the binlog.
     pub name: String,
     pub columns: Vec<Column>,
     /// Unique keys, the primary one first, each with its columns' names in the key's order.
@@ -37,12 +38,12 @@ impl Table {
     /// Reads the table `name` of the connection's database. `None` where there is none, or where
     /// the user may not see it.
     pub async fn read(conn: &mut Conn, name: &str) -> Result<Option<Self>, mysql_async::Error> {
-        let columns = columns(conn, name).await?;
+        let (spelled, columns) = columns(conn, name).await?;
         if columns.is_empty() {
             return Ok(None);
         }
         let (unique, cascades) = (unique(conn, name).await?, cascades(conn, name).await?);
-        Ok(Some(Self { name: name.to_owned(), columns, unique, cascades }))
+        Ok(Some(Self { name: spelled, columns, unique, cascades }))
     }
 
     /// The column's place and type. Names are compared as the server does, without regard to case.
@@ -67,22 +68,27 @@ impl Table {
     }
 }
 
-type ColumnRow = (String, String, String, String, Option<String>, Option<u64>);
+type ColumnRow = (String, String, String, String, String, Option<String>, Option<u64>);
 
-async fn columns(conn: &mut Conn, table: &str) -> Result<Vec<Column>, mysql_async::Error> {
+/// The table's name as the server spells it, and its columns.
+async fn columns(
+    conn: &mut Conn,
+    table: &str,
+) -> Result<(String, Vec<Column>), mysql_async::Error> {
     let rows: Vec<ColumnRow> = conn
         .exec(
-            "SELECT COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, CHARACTER_SET_NAME, \
-             CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS \
+            "SELECT TABLE_NAME, COLUMN_NAME, DATA_TYPE, COLUMN_TYPE, IS_NULLABLE, \
+             CHARACTER_SET_NAME, CHARACTER_OCTET_LENGTH FROM information_schema.COLUMNS \
              WHERE TABLE_SCHEMA = DATABASE() AND TABLE_NAME = ? ORDER BY ORDINAL_POSITION",
             (table,),
         )
         .await?;
-    let column = |(name, data_type, declared, nullable, charset, bytes): ColumnRow| {
+    let spelled = rows.first().map_or_else(String::new, |row| row.0.clone());
+    let column = |(_, name, data_type, declared, nullable, charset, bytes): ColumnRow| {
         let kind = Kind::parse(&data_type, &declared, charset.as_deref(), bytes);
         Column { name, kind, declared, nullable: nullable == "YES" }
     };
-    Ok(rows.into_iter().map(column).collect())
+    Ok((spelled, rows.into_iter().map(column).collect()))
 }
 
 async fn unique(conn: &mut Conn, table: &str) -> Result<Vec<Vec<String>>, mysql_async::Error> {

@@ -1,6 +1,9 @@
 //! One connection to the database, from connecting to its end.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use mysql_async::Conn;
 use tributary_runtime::Health;
@@ -21,6 +24,9 @@ use crate::{
     source::{self, Lock, Server},
     tables::Tables,
 };
+
+/// How often the lock is looked after, which also keeps the connections alive.
+const KEEP: Duration = Duration::from_secs(30);
 
 /// In the place of a mapping's fingerprint: somebody asked for a new snapshot.
 pub(crate) const ASKED_FOR: &str = "asked for";
@@ -46,6 +52,7 @@ pub(crate) struct Session<'a> {
     pub lag: &'a Lag,
     sink: &'a mut Sink,
     letters: &'a DeadLetters,
+    kept_at: Instant,
 }
 
 impl Ingest<'_> {
@@ -66,8 +73,9 @@ impl Ingest<'_> {
         }
         let (sink, letters) = (&mut self.sink, &self.letters);
         let (health, lag) = (&self.health, &*self.lag);
+        let kept_at = Instant::now();
         let mut session =
-            Session { config, server, conn, lock, tables, health, lag, sink, letters };
+            Session { config, server, conn, lock, tables, health, lag, sink, letters, kept_at };
         let position = session.begin(stored, &self.writer).await?;
         session.follow(position).await
     }
@@ -185,8 +193,12 @@ impl Session<'_> {
         Ok(())
     }
 
-    /// Keeps the lock, and the connection beside the stream.
-    pub(crate) async fn keep(&mut self) -> Result<(), IngestError> {
+    /// Keeps the lock, and the connection beside the stream, where it is time to do so.
+    pub(crate) async fn keep_alive(&mut self) -> Result<(), IngestError> {
+        if self.kept_at.elapsed() < KEEP {
+            return Ok(());
+        }
+        self.kept_at = Instant::now();
         self.lock.keep().await?;
         mysql_async::prelude::Queryable::ping(&mut self.conn).await?;
         Ok(())

@@ -74,6 +74,7 @@ async fn table(
         }
         position.snapshot = (!state.tables.is_empty()).then(|| state.clone());
         session.write(&mut batch, Some(&position)).await?;
+        session.keep_alive().await?;
         if done {
             progress.finish();
             return Ok(position);
@@ -141,19 +142,22 @@ async fn part(
 fn query(layout: &Layout, after: Option<&[KeyPart]>, limit: usize) -> (String, Vec<Value>) {
     let columns: Vec<String> = layout.columns().map(|column| quoted(&column.name)).collect();
     let key: Vec<&String> = layout.key.iter().map(|place| &columns[*place]).collect();
+    let kinds: Vec<&Kind> = layout.columns().map(|column| &column.kind).collect();
+    let marks: Vec<String> = layout.key.iter().map(|place| mark(kinds[*place])).collect();
     let mut values = Vec::new();
     let condition = after.map_or_else(String::new, |after| {
         let parts: Vec<Value> = after.iter().map(to_value).collect();
         let mut ways = Vec::new();
         values.extend(parts.first().cloned());
         for last in 0..key.len() {
+            let equal = key.iter().zip(&marks).take(last);
             let mut way: Vec<String> =
-                key[..last].iter().map(|name| format!("{name} = ?")).collect();
-            way.push(format!("{} > ?", key[last]));
+                equal.map(|(name, mark)| format!("{name} = {mark}")).collect();
+            way.push(format!("{} > {}", key[last], marks[last]));
             ways.push(format!("({})", way.join(" AND ")));
             values.extend(parts[..=last].iter().cloned());
         }
-        format!(" WHERE {} >= ? AND ({})", key[0], ways.join(" OR "))
+        format!(" WHERE {} >= {} AND ({})", key[0], marks[0], ways.join(" OR "))
     });
     let order: Vec<&str> = key.iter().map(|name| name.as_str()).collect();
     let query = format!(
@@ -163,6 +167,15 @@ fn query(layout: &Layout, after: Option<&[KeyPart]>, limit: usize) -> (String, V
         order.join(", "),
     );
     (query, values)
+}
+
+/// The place of a key's value. A DECIMAL comes as text, with which it would be compared as a floating
+/// point number: keys of more than fifteen digits would be passed over.
+fn mark(kind: &Kind) -> String {
+    match kind {
+        Kind::Decimal { precision, scale } => format!("CAST(? AS DECIMAL({precision}, {scale}))"),
+        _ => "?".to_owned(),
+    }
 }
 
 /// A row of a query as cells, and its key.

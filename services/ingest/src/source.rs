@@ -12,6 +12,9 @@ use crate::{SourceConfig, error::SourceError, position::BinlogPosition};
 
 /// How long a lock may still be held by a process that has just ended.
 const LOCK_PATIENCE: Duration = Duration::from_secs(10);
+/// After so many seconds the server forgets a holder that it no longer hears of; it is heard of every
+/// thirty.
+const FORGOTTEN: u32 = 90;
 const CONNECT_PATIENCE: Duration = Duration::from_secs(10);
 
 /// A connection in UTF-8 and UTC, encrypted where that is asked for.
@@ -22,6 +25,8 @@ pub(crate) async fn connect(config: &SourceConfig) -> Result<Conn, SourceError> 
     let opts = OptsBuilder::from_opts(opts)
         .prefer_socket(false)
         .tcp_nodelay(true)
+        // A row event holds a row twice, and the server sends any that it was able to write.
+        .max_allowed_packet(Some(1 << 30))
         .tcp_keepalive(Some(Duration::from_secs(30)))
         .ssl_opts(config.tls.options()?.or(given))
         .setup(vec!["SET NAMES utf8mb4", "SET time_zone = '+00:00'"]);
@@ -41,6 +46,8 @@ pub(crate) struct Lock {
 impl Lock {
     pub(crate) async fn take(config: &SourceConfig) -> Result<Self, SourceError> {
         let mut conn = connect(config).await?;
+        // A connection that died without a word keeps the lock for no longer than this.
+        conn.query_drop(format!("SET SESSION wait_timeout = {FORGOTTEN}")).await?;
         // Of the server as a whole, so the database is part of the name; at most 64 characters.
         let name = format!("tributary-ingest:{}", config.name);
         let patience = LOCK_PATIENCE.as_secs();

@@ -8,12 +8,14 @@ use std::{
 };
 
 use mysql_async::Conn;
+use serde::{Deserialize, Serialize};
 
 use crate::{
     dead_letters::{at, replace},
     error::{IngestError, SourceError},
     layout::{Fault, Faults, Layout, Mapped},
     mapping::Mapping,
+    reader::Reader,
     schema::{Table, TableImage},
 };
 
@@ -33,6 +35,13 @@ pub(crate) struct Tables {
 struct Followed {
     layout: Arc<Layout>,
     /// The table was changed after the layout was made.
+    stale: bool,
+}
+
+/// What is on disk of a table.
+#[derive(Serialize, Deserialize)]
+struct Remembered<T> {
+    table: T,
     stale: bool,
 }
 
@@ -86,18 +95,19 @@ impl Tables {
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(()),
             text => text.map_err(at(&self.memory))?,
         };
-        let remembered: Vec<Table> = match serde_json::from_slice(&text) {
-            Ok(tables) => tables,
-            Err(error) => {
-                tracing::warn!(%error, "what was known of the tables cannot be read");
-                return Ok(());
-            }
-        };
-        for table in remembered {
+        let remembered: Vec<Remembered<Table>> = serde_json::from_slice(&text)
+            .map_err(std::io::Error::from)
+            .map_err(at(&self.memory))?;
+        for Remembered { table, stale } in remembered {
             let mapped = Mapped::of(&self.mapping, &table.name);
             let Some((mapped, followed)) = mapped.zip(self.followed.get_mut(&table.name)) else {
                 continue;
             };
+            if stale {
+                // All that comes is of the table as it was made by the statement, or later.
+                followed.stale = true;
+                continue;
+            }
             if table.columns == followed.layout.table.columns {
                 continue;
             }
@@ -110,8 +120,11 @@ impl Tables {
 
     /// Remembers the tables as they are known now.
     pub(crate) fn save(&self) -> Result<(), IngestError> {
-        let tables: Vec<&Table> =
-            self.followed.values().map(|followed| &followed.layout.table).collect();
+        let tables: Vec<Remembered<&Table>> = self
+            .followed
+            .values()
+            .map(|Followed { layout, stale }| Remembered { table: &layout.table, stale: *stale })
+            .collect();
         let bytes = serde_json::to_vec(&tables).expect("tables have text keys only");
         let draft = self.memory.with_extension("draft");
         replace(&self.memory, &draft, &bytes).map_err(at(&self.memory))
@@ -132,7 +145,8 @@ impl Tables {
         self.followed.remove(table);
     }
 
-    /// Notes that a statement changed the table, and finds what no longer fits the mapping.
+    /// Notes that a statement changed the table, also for later starts, and finds what no longer
+    /// fits the mapping. What was read before the statement has to be written already.
     pub(crate) async fn changed(
         &mut self,
         conn: &mut Conn,
@@ -146,7 +160,10 @@ impl Tables {
         let end = Instant::now() + SETTLING;
         loop {
             match resolve(conn, &mapped).await? {
-                Ok(_) => return Ok(()),
+                Ok(now) => {
+                    moved_times(&followed.layout, &now)?;
+                    return self.save();
+                }
                 Err(_) if Instant::now() < end => tokio::time::sleep(BETWEEN_LOOKS).await,
                 Err(faults) => return Err(SourceError::Mapping(faults).into()),
             }
@@ -195,13 +212,36 @@ async fn resolve(
     mapped: &Mapped<'_>,
 ) -> Result<Result<Layout, Faults>, IngestError> {
     let name = mapped.table();
+    let fault =
+        |reason: String| Err(Faults(vec![Fault { table: name.to_owned(), column: None, reason }]));
     Ok(match Table::read(conn, name).await? {
-        Some(table) => Layout::resolve(mapped, table),
-        None => {
-            let reason = "is missing, or the user has no SELECT on it".to_owned();
-            Err(Faults(vec![Fault { table: name.to_owned(), column: None, reason }]))
+        Some(table) if table.name != name => {
+            fault(format!("is spelled {} by the server: spell it so in the mapping", table.name))
         }
+        Some(table) => Layout::resolve(mapped, table),
+        None => fault("is missing, or the user has no SELECT on it".to_owned()),
     })
+}
+
+/// A change of the type of an interaction's time may have changed the times themselves, of which the
+/// binlog tells nothing: events would stay under times that no row has.
+fn moved_times(before: &Layout, now: &Layout) -> Result<(), IngestError> {
+    let time = |layout: &Layout| match &layout.reader {
+        Reader::Interactions(reader) => layout.columns().nth(reader.time_place()?).cloned(),
+        Reader::Items(_) | Reader::Users(_) => None,
+    };
+    let (before, now, table) = (time(before), time(now), &now.table.name);
+    let Some((before, now)) = before.zip(now).filter(|(before, now)| before.kind != now.kind)
+    else {
+        return Ok(());
+    };
+    let reason = format!(
+        "was {} and is {}: the times of its rows may be others now; take a new snapshot \
+         (`ingest snapshot`)",
+        before.declared, now.declared
+    );
+    let fault = Fault { table: table.clone(), column: Some(now.name), reason };
+    Err(SourceError::Mapping(Faults(vec![fault])).into())
 }
 
 fn unknown(before: &Table, now: Option<&Table>, image: &TableImage) -> Fault {

@@ -7,13 +7,19 @@ use std::{
     time::Duration,
 };
 
-use anyhow::{Context, ensure};
-use tokio::net::TcpStream;
+use anyhow::{Context, bail, ensure};
+use tokio::{
+    net::UnixStream,
+    time::{Instant, sleep},
+};
 
-use crate::{Process, TestFolder, free_port, wait_until};
+use crate::{Process, TestFolder, free_port};
 pub use product::Product;
 
 const PATIENCE: Duration = Duration::from_secs(60);
+const PAUSE: Duration = Duration::from_millis(20);
+/// Ports that are tried.
+const PORTS: usize = 3;
 
 /// Run at every start: an account that may do everything, from anywhere.
 const ACCOUNT: &str = "CREATE USER IF NOT EXISTS 'admin'@'%' IDENTIFIED BY 'admin';\n\
@@ -44,8 +50,14 @@ impl Database {
         let port = free_port();
         let process = spawn(&product, &folder, port, &options)?;
         let mut server = Self { product, process, folder, port, options };
-        server.wait().await?;
-        Ok(server)
+        for _ in 0..PORTS {
+            if server.listens().await? {
+                return Ok(server);
+            }
+            server.port = free_port();
+            server.process = spawn(&server.product, &server.folder, server.port, &server.options)?;
+        }
+        bail!("the server ended: {}", server.process.log())
     }
 
     pub fn product(&self) -> &Product {
@@ -74,14 +86,27 @@ impl Database {
     /// Starts it again, on its port, with its data.
     pub async fn restart(&mut self) -> anyhow::Result<()> {
         self.process = spawn(&self.product, &self.folder, self.port, &self.options)?;
-        self.wait().await
+        let listens = self.listens().await?;
+        ensure!(listens, "the server ended: {}", self.process.log());
+        Ok(())
     }
 
-    async fn wait(&mut self) -> anyhow::Result<()> {
-        let port = self.port;
-        wait_until(async || TcpStream::connect(("127.0.0.1", port)).await.is_ok(), PATIENCE).await;
-        ensure!(self.process.pid().is_some(), "the server ended: {}", self.process.log());
-        Ok(())
+    /// Waits until it listens; false where it has ended, for example because somebody else has
+    /// taken the port meanwhile. The port alone does not tell: it is the socket, made after it, that
+    /// is this server's for certain.
+    async fn listens(&mut self) -> anyhow::Result<bool> {
+        let socket = self.folder.join("socket");
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if UnixStream::connect(&socket).await.is_ok() {
+                return Ok(true);
+            }
+            if self.process.has_ended()? {
+                return Ok(false);
+            }
+            sleep(PAUSE).await;
+        }
+        bail!("the server does not listen after {PATIENCE:?}: {}", self.process.log())
     }
 }
 

@@ -46,6 +46,11 @@ impl Process {
         Ok(Self { child, log })
     }
 
+    /// Whether it has ended by itself.
+    pub fn has_ended(&mut self) -> anyhow::Result<bool> {
+        Ok(self.child.try_wait()?.is_some())
+    }
+
     /// `None` once it has ended.
     pub fn pid(&self) -> Option<u32> {
         self.child.id()

@@ -51,6 +51,8 @@ impl Cell {
             (Value::Int(number), Kind::Integer { bytes, unsigned: true }) if number < 0 => {
                 Ok(Self::Integer(i128::from(number) + (1_i128 << (8 * u32::from(*bytes)))))
             }
+            // The year 0000, which is written as 0 and read by the library as 1900 + 0.
+            (Value::Bytes(year), Kind::Year) if year == b"1900" => Ok(Self::Integer(0)),
             (Value::Int(index), Kind::Enum(members)) => member(index, members),
             (Value::Bytes(bits), Kind::Set(members)) => Ok(set(&bits, members)),
             (Value::Int(seconds), Kind::Timestamp(_)) => moment(&seconds.to_string()),

@@ -24,6 +24,10 @@ use crate::{
 pub(super) enum Step {
     /// A transaction begins.
     Begin,
+    /// What was done since a savepoint, or since its beginning, is undone; in that case it has ended.
+    RolledBack {
+        end: Option<(u64, Timestamp)>,
+    },
     /// It is committed; the next one is at `offset`.
     End {
         offset: u64,
@@ -116,6 +120,8 @@ impl Events {
     /// The server refuses to send the binlog with one code for everything.
     fn failed(&self, error: mysql_async::Error) -> SourceError {
         const REFUSED: u16 = 1236;
+        const PURGED: [&str; 4] =
+            ["could not find first log", "> file size", "impossible position", "purged"];
         let text = match &error {
             mysql_async::Error::Server(server) if server.code == REFUSED => {
                 server.message.to_ascii_lowercase()
@@ -124,10 +130,10 @@ impl Events {
         };
         match () {
             () if text.contains("same server") => SourceError::ServerId(self.replica, error),
-            () if text.contains("log_event") && text.contains("exceed") => {
-                SourceError::Query(error)
+            () if PURGED.iter().any(|words| text.contains(words)) => {
+                SourceError::Purged(self.from.clone(), error)
             }
-            () => SourceError::Purged(self.from.clone(), error),
+            () => SourceError::Query(error),
         }
     }
 
@@ -140,8 +146,7 @@ impl Events {
         let time = Timestamp(i64::from(header.timestamp()) * 1_000);
         let data = match event.read_data() {
             Ok(Some(data)) => data,
-            // Of another vendor or version; it was checked above that nothing is lost by it.
-            Ok(None) => return Step::Other,
+            Ok(None) => return unknown(raw, header.flags_raw()),
             Err(error) => {
                 return Step::Impossible(format!("an event of type {raw} is broken: {error}"));
             }
@@ -150,6 +155,10 @@ impl Events {
         match data {
             EventData::QueryEvent(query) => {
                 statement(query.query().into_owned(), query.schema().into_owned(), offset, time)
+            }
+            // LOAD DATA, by a session that does not write rows.
+            EventData::ExecuteLoadQueryEvent(load) => {
+                statement(load.query().into_owned(), load.schema().into_owned(), offset, time)
             }
             EventData::XidEvent(_) => {
                 self.payload_end = None;
@@ -203,12 +212,28 @@ fn impossible(raw: u8) -> Option<&'static str> {
     }
 }
 
+/// An event that the library does not know.
+fn unknown(raw: u8, flags: u16) -> Step {
+    /// Set on what may be passed over.
+    const IGNORABLE: u16 = 0x80;
+    match raw {
+        // Heartbeats of a newer form and tagged identifiers, of MySQL.
+        41 | 42 => Step::Other,
+        // Annotations, checkpoints, identifiers and their lists, of MariaDB.
+        160..=163 => Step::Other,
+        _ if flags & IGNORABLE != 0 => Step::Other,
+        _ => Step::Impossible(format!("it has an event of the unknown type {raw}")),
+    }
+}
+
 fn statement(text: String, database: String, offset: u64, time: Timestamp) -> Step {
     let start: String = text.trim_start().chars().take(12).collect::<String>().to_ascii_uppercase();
     match start.split([' ', ';']).next() {
         Some("BEGIN") => Step::Begin,
-        Some("COMMIT" | "ROLLBACK") if !start.starts_with("ROLLBACK TO") => {
-            Step::End { offset, time }
+        Some("COMMIT") => Step::End { offset, time },
+        Some("ROLLBACK") => {
+            let to_savepoint = start.starts_with("ROLLBACK TO");
+            Step::RolledBack { end: (!to_savepoint).then_some((offset, time)) }
         }
         Some("XA") => Step::Impossible(
             "an XA transaction; those are not followed: commit without XA".to_owned(),

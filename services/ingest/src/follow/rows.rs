@@ -8,7 +8,7 @@ use mysql_async::{
 };
 use tributary_proto::entity::v1 as entity;
 
-use super::Follower;
+use super::{Follower, tellers::identity};
 use crate::{
     cell::Cell,
     change::Change,
@@ -32,6 +32,7 @@ impl Follower<'_, '_> {
             return Err(self.impossible(reason));
         };
         let Some(layout) = layout.clone() else { return Ok(()) };
+        self.touched = true;
         let Some(map) = self.events.table_map(event.table_id()).cloned() else {
             return Err(self.impossible("rows come before their table".to_owned()));
         };
@@ -106,9 +107,16 @@ impl Follower<'_, '_> {
         layout: &Layout,
         changes: Vec<Change>,
     ) -> Result<Vec<Change>, IngestError> {
+        // The same event once more, with another dwell time: the old one has to make room.
+        let again = |change: &Change| match change {
+            Change::Record(event) => Some(identity(event)),
+            _ => None,
+        };
+        let recorded: Vec<_> = changes.iter().filter_map(again).collect();
         let mut kept = Vec::with_capacity(changes.len());
         for change in changes {
             let told = match &change {
+                Change::Retract(event) if recorded.contains(&identity(event)) => false,
                 Change::Retract(event) => self.is_told(layout, event).await?,
                 _ => false,
             };

@@ -52,6 +52,7 @@ fn told(layout: &Layout, row: &Row) -> Option<Told> {
     Some((layout.table.name.clone(), key, identity(&event)))
 }
 
-fn identity(event: &entity::Event) -> (u64, u64, i32, i64) {
+/// What tells events apart.
+pub(super) fn identity(event: &entity::Event) -> (u64, u64, i32, i64) {
     (event.user_id, event.item_id, event.action, event.time_ms)
 }

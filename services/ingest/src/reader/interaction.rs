@@ -54,6 +54,11 @@ impl InteractionReader {
         }
     }
 
+    /// The place of the time's column among those that are read.
+    pub(crate) fn time_place(&self) -> Option<usize> {
+        self.time.as_ref().map(|clock| clock.place)
+    }
+
     pub(super) fn read(&self, cells: &Cells<'_>) -> Result<State, BadRow> {
         if !all(&self.only, cells)? || any(&self.deleted, cells)? {
             return Ok(State::Absent);

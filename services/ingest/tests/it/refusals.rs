@@ -109,3 +109,35 @@ async fn the_servers_settings_are_looked_at() {
         assert!(failure.contains(part), "{failure}");
     }
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_the_binlog_does_not_tell_as_rows_is_told() {
+    for statements in [
+        "SET SESSION binlog_format = STATEMENT;\nDELETE FROM illust",
+        "TRUNCATE illust",
+        "DROP TABLE illust",
+        "ALTER TABLE illust DISCARD TABLESPACE",
+    ] {
+        let mut world = World::new(SCHEMA).await;
+        world.run("INSERT INTO illust (illust_id, artist_id) VALUES (1, 1)").await;
+        let ingest = Running::start(world.config()).await;
+        ingest.ready().await;
+        world.run(statements).await;
+        let failure = ingest.failure().await;
+        assert!(failure.contains("table illust"), "{statements}: {failure}");
+        assert!(failure.contains("ingest snapshot"), "{statements}: {failure}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn another_spelling_of_a_table_is_told() {
+    if !tributary_testkit::Product::chosen().is_mariadb() {
+        // MySQL takes the setting with an empty data folder only.
+        return;
+    }
+    let world = World::with_options(SCHEMA, &["--lower-case-table-names=1"]).await;
+    let mut config = world.config();
+    config.mapping.items.as_mut().unwrap().table = "Illust".to_owned();
+    let failure = Running::start(config).await.failure().await;
+    assert!(failure.contains("table Illust: is spelled illust by the server"), "{failure}");
+}

@@ -188,3 +188,41 @@ fn look(world: &World) -> (Vec<tributary_domain::Item>, Vec<tributary_domain::Ev
     events.sort_by_key(|event| event.user);
     (items, events)
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_dwell_time_changes_though_other_rows_may_tell_the_event() {
+    let schema = SCHEMA.replace(
+        "PRIMARY KEY (user_id, illust_id)",
+        "looked INT NOT NULL DEFAULT 0, id INT NOT NULL AUTO_INCREMENT PRIMARY KEY",
+    );
+    let mut world = World::new(&schema).await;
+    let mut config = world.config();
+    config.mapping.interactions[0].dwell_ms = Some("looked".to_owned());
+    let ingest = Running::start(config).await;
+    ingest.ready().await;
+    let row = "INSERT INTO interaction (user_id, illust_id, label, create_time)
+        VALUES (1, 2, 0, '2024-01-01')";
+    world.run(row).await;
+    world.converged().await;
+    world.run("UPDATE interaction SET looked = 700").await;
+    let dwell = async || {
+        let events = world.feature.events();
+        events.len() == 1 && events[0].behaviour.dwell_ms == 700
+    };
+    tributary_testkit::wait_until(dwell, crate::harness::PATIENCE).await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn large_rows_of_other_tables_are_passed_over() {
+    let mut world = World::with_options(SCHEMA, &["--max-allowed-packet=4M"]).await;
+    world.run("CREATE TABLE other (id INT PRIMARY KEY, picture LONGBLOB)").await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    // An update's event holds both values: more than the server takes of a client.
+    world.run("INSERT INTO other VALUES (1, REPEAT('a', 3000000))").await;
+    world.run("UPDATE other SET picture = REPEAT('b', 3000000)").await;
+    world.run("INSERT INTO illust (illust_id, artist_id) VALUES (1, 1)").await;
+    world.converged().await;
+    ingest.stop().await;
+}

@@ -78,8 +78,8 @@ async fn changes_of_mapped_columns_are_reported_with_their_names() {
         ("ALTER TABLE illust DROP COLUMN width", "illust", "column width: is missing"),
         ("ALTER TABLE illust CHANGE tags labels JSON", "illust", "column tags: is missing"),
         ("ALTER TABLE interaction MODIFY label FLOAT", "interaction", "column label: is float"),
-        ("TRUNCATE TABLE user", "user", "was emptied by a statement"),
-        ("DROP TABLE interaction", "interaction", "was emptied by a statement"),
+        ("TRUNCATE TABLE user", "user", "was emptied or filled by a statement"),
+        ("DROP TABLE interaction", "interaction", "was emptied or filled by a statement"),
         (
             "SET binlog_format = 'STATEMENT'; UPDATE illust SET title = 'unseen'",
             "illust",
@@ -128,4 +128,40 @@ async fn a_table_may_stop_alone_and_is_read_anew_once_it_fits() {
     world.run("INSERT INTO illust (illust_id, artist_id) VALUES (3, 1)").await;
     world.converged().await;
     ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_change_is_not_forgotten_by_a_restart_before_the_next_row() {
+    let mut world = World::new(SCHEMA).await;
+    world
+        .run("INSERT INTO illust (illust_id, artist_id, width, height) VALUES (1, 7, 11, 22)")
+        .await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    world.run("UPDATE illust SET width = 12").await;
+    world.converged().await;
+    // Columns of one type change places, and the position moves past the statement.
+    world.run("ALTER TABLE illust MODIFY COLUMN height INT UNSIGNED NOT NULL DEFAULT 0 AFTER artist_id").await;
+    world.run("INSERT INTO user VALUES (5, 'x')").await;
+    world.converged().await;
+    ingest.stop().await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    world.run("UPDATE illust SET width = 13").await;
+    world.converged().await;
+    ingest.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn times_of_another_type_may_be_others_and_are_told() {
+    let mut world = World::new(SCHEMA).await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    world.run("ALTER TABLE interaction MODIFY create_time DATETIME NOT NULL").await;
+    let failure = ingest.failure().await;
+    assert!(
+        failure.contains("table interaction, column create_time: was timestamp(3)"),
+        "{failure}"
+    );
+    assert!(failure.contains("ingest snapshot"), "{failure}");
 }

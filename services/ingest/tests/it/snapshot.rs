@@ -134,3 +134,60 @@ async fn the_database_and_feature_may_be_away() {
     }
     ingest.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn no_row_is_passed_over_whatever_the_key_is() {
+    for (key, values) in [
+        // Closer to each other than floating point numbers of that size.
+        ("DECIMAL(20, 0)", ["1000000000000000001", "1000000000000000002", "1000000000000000003"]),
+        ("DECIMAL(12, 3)", ["1.001", "1.002", "-7.5"]),
+        ("BINARY(4)", ["x'00ff0001'", "x'00ff0002'", "x'ff000000'"]),
+        (
+            "DATETIME(6)",
+            [
+                "'2024-01-01 00:00:00.000001'",
+                "'2024-01-01 00:00:00.000002'",
+                "'2024-01-01 00:00:01'",
+            ],
+        ),
+        ("VARCHAR(20)", ["'a'", "'Ö'", "'ß''x'"]),
+    ] {
+        let mut world = World::new(&format!(
+            "CREATE TABLE work (pk {key} PRIMARY KEY, id INT NOT NULL UNIQUE)"
+        ))
+        .await;
+        for (id, value) in (1..).zip(values) {
+            world.run(&format!("INSERT INTO work VALUES ({value}, {id})")).await;
+        }
+        let mut config = world.config();
+        let text = "[mapping.items]\ntable = \"work\"\nid = \"id\"";
+        config.mapping =
+            tributary_runtime::parse::<tributary_ingest::Config>(text).unwrap().mapping;
+        config.snapshot.chunk = 1;
+        let ingest = Running::start(config).await;
+        ingest.ready().await;
+        assert_eq!(world.feature.items().len(), 3, "{key}");
+        ingest.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_idle_server_with_a_new_file_is_caught_up_with() {
+    let mut world = World::new(SCHEMA).await;
+    world.run(&rows()).await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    world.run("FLUSH BINARY LOGS").await;
+    world.run("INSERT INTO user VALUES (900, 'x')").await;
+    world.converged().await;
+    world.run("FLUSH BINARY LOGS").await;
+    let moved = async || {
+        let position = world.feature.position("mysql");
+        String::from_utf8_lossy(&position).contains("000003")
+    };
+    wait_until(moved, PATIENCE).await;
+    ingest.stop().await;
+    let ingest = Running::start(world.config()).await;
+    ingest.ready().await;
+    ingest.stop().await;
+}
