@@ -2,8 +2,8 @@
 //! and never fails for one of them.
 //!
 //! Folders are the stages of a request: [`context`], [`recall`], [`merge`], [`filters`],
-//! [`exploration`], [`ranking`], [`rerank`], [`answer`], [`effects`]. [`pipeline`] runs them and does no I/O of its
-//! own.
+//! [`exploration`], [`ranking`], [`rerank`], [`answer`], [`effects`]. [`pipeline`] runs them and does
+//! no I/O of its own.
 
 use std::{sync::Arc, time::Duration};
 

@@ -5,7 +5,7 @@ mod rows;
 mod tellers;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashSet},
     convert::Infallible,
     sync::Arc,
     time::{Duration, Instant},
@@ -52,6 +52,7 @@ pub(crate) async fn run(
         maps: BTreeMap::new(),
         batch: Batch::default(),
         tellers: Tellers::default(),
+        deleted_users: HashSet::new(),
         committed: None,
         stored_at: now,
         touched: false,
@@ -73,6 +74,7 @@ struct Follower<'a, 'b> {
     maps: BTreeMap<u64, Option<Arc<Layout>>>,
     batch: Batch,
     tellers: Tellers,
+    deleted_users: HashSet<u64>,
     /// When the last transaction was committed.
     committed: Option<Timestamp>,
     stored_at: Instant,

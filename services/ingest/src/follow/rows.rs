@@ -15,11 +15,14 @@ use crate::{
     error::IngestError,
     layout::Layout,
     metrics,
-    reader::{Reader, Row},
+    reader::{Reader, Row, State},
     sink::MOST,
     snapshot,
     source::quoted,
 };
+
+/// Deleted users that are remembered, in case they come back.
+const MANY_USERS: usize = 10_000;
 
 /// Where the columns of a layout are in the rows of one event.
 type Places = Vec<usize>;
@@ -91,9 +94,58 @@ impl Follower<'_, '_> {
             self.tellers.note(layout, old.as_ref(), new.as_ref());
             outcome.changes = self.still_told(layout, outcome.changes).await?;
         }
+        let returned = self.returned(layout, old.as_ref(), &outcome.changes);
         self.batch.add(layout, row, outcome, place);
+        if let Some(user) = returned {
+            self.tell_again(user).await?;
+        }
         if self.batch.changes.len() >= MOST - 1 {
             self.flush().await?;
+        }
+        Ok(())
+    }
+
+    /// A user who is there again after having been away: deleted a short while ago, as by `REPLACE`,
+    /// or kept out by the mapping until now.
+    fn returned(&mut self, layout: &Layout, old: Option<&Row>, changes: &[Change]) -> Option<u64> {
+        let mut returned = None;
+        for change in changes {
+            match change {
+                Change::DeleteUser(id) => {
+                    if self.deleted_users.len() >= MANY_USERS {
+                        self.deleted_users.clear();
+                    }
+                    self.deleted_users.insert(*id);
+                }
+                Change::UpsertUser(user) => {
+                    let was_out = old.is_some_and(|row| layout.state(row) == Ok(State::Absent));
+                    let was_deleted = self.deleted_users.remove(&user.user_id);
+                    returned = (was_out || was_deleted).then_some(user.user_id);
+                }
+                Change::UpsertItem(_)
+                | Change::DeleteItem(_)
+                | Change::Record(_)
+                | Change::Retract(_) => {}
+            }
+        }
+        returned
+    }
+
+    /// Reads a user's interactions: they went with the user, and the binlog does not tell them once
+    /// more.
+    async fn tell_again(&mut self, user: u64) -> Result<(), IngestError> {
+        for name in self.session.tables.names() {
+            let Some(layout) = self.session.tables.layout(&name) else { continue };
+            let Reader::Interactions(reader) = &layout.reader else { continue };
+            let query = select(&layout, &[reader.user]);
+            let rows: Vec<mysql_async::Row> = self.session.conn.exec(query, (user,)).await?;
+            for row in rows {
+                let (row, _) = snapshot::read(&layout, row);
+                self.batch.changes.extend(layout.appeared(&row).changes);
+                if self.batch.changes.len() >= MOST - 1 {
+                    self.flush().await?;
+                }
+            }
         }
         Ok(())
     }
@@ -133,14 +185,7 @@ impl Follower<'_, '_> {
         event: &entity::Event,
     ) -> Result<bool, IngestError> {
         let Reader::Interactions(reader) = &layout.reader else { return Ok(false) };
-        let columns: Vec<String> = layout.columns().map(|column| quoted(&column.name)).collect();
-        let query = format!(
-            "SELECT {} FROM {} WHERE {} = ? AND {} = ?",
-            columns.join(", "),
-            quoted(&layout.table.name),
-            columns[reader.user],
-            columns[reader.item],
-        );
+        let query = select(layout, &[reader.user, reader.item]);
         let rows: Vec<mysql_async::Row> =
             self.session.conn.exec(query, (event.user_id, event.item_id)).await?;
         Ok(rows.into_iter().any(|row| {
@@ -148,6 +193,19 @@ impl Follower<'_, '_> {
             self.tellers.tells(layout, &row, event)
         }))
     }
+}
+
+/// The query of the rows that have given values in these columns of a layout.
+fn select(layout: &Layout, places: &[usize]) -> String {
+    let columns: Vec<String> = layout.columns().map(|column| quoted(&column.name)).collect();
+    let conditions: Vec<String> =
+        places.iter().map(|place| format!("{} = ?", columns[*place])).collect();
+    format!(
+        "SELECT {} FROM {} WHERE {}",
+        columns.join(", "),
+        quoted(&layout.table.name),
+        conditions.join(" AND ")
+    )
 }
 
 /// The places of the layout's columns in rows that have those columns of the table for which

@@ -226,3 +226,40 @@ async fn large_rows_of_other_tables_are_passed_over() {
     world.converged().await;
     ingest.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_user_who_comes_back_has_the_interactions_that_are_there() {
+    let mut world = World::new(SCHEMA).await;
+    let mut config = world.config();
+    let text = "[mapping.users]\ntable = \"user\"\nid = \"user_id\"
+        deleted = [{ column = \"username\", values = [\"banned\"] }]";
+    let parsed: tributary_ingest::Config = tributary_runtime::parse(text).unwrap();
+    config.mapping.users = parsed.mapping.users;
+    world
+        .run(
+            "INSERT INTO user VALUES (1, 'x'), (2, 'y'); INSERT INTO interaction VALUES
+        (1, 7, 1, '2024-01-01'), (1, 8, 0, '2024-01-02'), (2, 7, 1, '2024-01-03')"
+                .replace("; ", ";\n")
+                .as_str(),
+        )
+        .await;
+    let ingest = Running::start(config).await;
+    ingest.ready().await;
+    world.converged().await;
+    world
+        .run("BEGIN;\nDELETE FROM user WHERE user_id = 1;\nINSERT INTO user VALUES (1, 'again');\nCOMMIT")
+        .await;
+    world.run("INSERT INTO user VALUES (3, 'z')").await;
+    world.converged().await;
+
+    world.run("UPDATE user SET username = 'banned' WHERE user_id = 1").await;
+    tributary_testkit::wait_until(
+        async || world.feature.events().len() == 1,
+        crate::harness::PATIENCE,
+    )
+    .await;
+    world.run("UPDATE user SET username = 'pardoned' WHERE user_id = 1").await;
+    world.converged().await;
+    assert_eq!(world.feature.events().len(), 3);
+    ingest.stop().await;
+}

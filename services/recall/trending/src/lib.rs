@@ -1,6 +1,7 @@
 //! The channel of what is popular now: among everybody, among people like the user, and what is
-//! new; and of what is too new to be either, for the places that are reserved for it. It follows the feature service's logs and works from nothing else, so it serves users of
-//! whom nothing is known, and goes on when every other process is gone.
+//! new; and of what is too new to be either, for the places that are reserved for it. It follows the
+//! feature service's logs and works from nothing else, so it serves users of whom nothing is known,
+//! and goes on when every other process is gone.
 
 mod channel;
 mod config;

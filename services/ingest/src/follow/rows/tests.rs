@@ -1,6 +1,6 @@
 //! MySQL's form of rows: version 2 events and binary JSON, byte by byte as its source and manual
-//! describe them ("Binlog Event", `sql-common/json_binary.h`). No MySQL server is at hand where
-//! these tests run; MariaDB's form is tested against a server.
+//! describe them ("Binlog Event", `sql-common/json_binary.h`). `make test-mysql` reads what a server
+//! writes; these run where there is none.
 
 use mysql_async::binlog::{
     BinlogVersion,
