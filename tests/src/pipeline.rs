@@ -24,7 +24,6 @@ use crate::{
 
 /// Rows of one INSERT.
 const ROWS: usize = 1_000;
-const DAY_MS: i64 = 86_400_000;
 
 /// What the pipeline runs on.
 pub struct PipelineSettings {
@@ -101,16 +100,16 @@ async fn fill(sql: &mut Conn, settings: &PipelineSettings, work: &Path) -> Resul
     events.retain(|event| event.user.0 <= settings.users);
     let last = events.iter().map(|event| event.behaviour.time.0).max().context("no events")?;
     let shift = Timestamp::now().0 - last;
-    let begin = events.iter().map(|event| event.behaviour.time.0).min().unwrap_or(last) + shift;
-    let begin = moment(begin - DAY_MS);
+    // MovieLens does not know it, and one day for all would be a feature that only tells the date.
+    sql.query_drop("ALTER TABLE illust DROP COLUMN create_time").await?;
     let rows = items.iter().map(|item| {
         let tags: Vec<Value> =
             item.genres.iter().map(|genre| serde_json::json!({ "name": genre })).collect();
         let (title, tags) = (quoted(&item.title), quoted(&Value::from(tags).to_string()));
         let year = item.year.map_or(1, u64::from);
-        format!("({}, {year}, {title}, {tags}, {begin})", item.id)
+        format!("({}, {year}, {title}, {tags})", item.id)
     });
-    insert(sql, "illust (illust_id, artist_id, title, tags, create_time)", rows).await?;
+    insert(sql, "illust (illust_id, artist_id, title, tags)", rows).await?;
     let users: std::collections::BTreeSet<u64> = events.iter().map(|event| event.user.0).collect();
     insert(sql, "user (user_id)", users.iter().map(|user| format!("({user})"))).await?;
     let rows = events.iter().map(|Event { user, behaviour }| {

@@ -17,15 +17,27 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 /// written, and all are finite.
 #[derive(Debug, Clone)]
 pub(crate) enum Codec {
-    Hash { buckets: u64 },
+    Hash {
+        buckets: u64,
+    },
     Lookup(Arc<Index>),
     Ranges(Vec<f64>),
     OneHot(Index),
     Log(Moments),
+    /// With the least and the greatest logarithm of training.
+    Bounded(Moments, [f64; 2]),
     Standard(Moments),
-    Labels { index: Arc<Index>, length: usize },
-    Sequence { index: Arc<Index>, length: usize },
-    Vector { dimension: usize },
+    Labels {
+        index: Arc<Index>,
+        length: usize,
+    },
+    Sequence {
+        index: Arc<Index>,
+        length: usize,
+    },
+    Vector {
+        dimension: usize,
+    },
 }
 
 impl Codec {
@@ -36,6 +48,10 @@ impl Codec {
             Self::Ranges(bounds) => part.ids.push(ranged(value, bounds)),
             Self::OneHot(index) => one_hot(value, index, &mut part.dense),
             Self::Log(moments) => part.dense.push(standardised(value, moments, log)),
+            Self::Bounded(moments, [least, most]) => {
+                let bounded = |number| log(number).clamp(*least, *most);
+                part.dense.push(standardised(value, moments, bounded));
+            }
             Self::Standard(moments) => part.dense.push(standardised(value, moments, |x| x)),
             Self::Labels { index, length } => labels(value, index, *length, &mut part.bags),
             Self::Sequence { index, length } => sequence(value, index, *length, &mut part.bags),

@@ -193,7 +193,7 @@ impl Builder {
                 self.layout.bags.push(BagColumn { feature: name(), table, length: *length });
             }
             Codec::OneHot(index) => self.add_dense(side, one_hot_width(index.len())),
-            Codec::Log(_) | Codec::Standard(_) => self.add_dense(side, 1),
+            Codec::Log(_) | Codec::Bounded(..) | Codec::Standard(_) => self.add_dense(side, 1),
             Codec::Vector { dimension } => self.add_dense(side, *dimension),
         }
         self.plans[side].columns.push((field, codec));
@@ -241,6 +241,7 @@ impl Builder {
             }
             Kind::Boundaries { bounds } => Codec::Ranges(bounds.clone()),
             Kind::LogNumber => Codec::Log(moments()?),
+            Kind::BoundedLogNumber => Codec::Bounded(moments()?, range(feature, state)?),
             Kind::StandardNumber => Codec::Standard(moments()?),
             Kind::DenseVector { dimension } => Codec::Vector { dimension: *dimension },
         })
@@ -255,6 +256,16 @@ impl Builder {
         let index = Arc::new(Index::of(vocabulary));
         self.indexes.insert(feature.table.clone(), Arc::clone(&index));
         Ok(index)
+    }
+}
+
+/// Of logarithms; without any in training, that of the mean.
+fn range(feature: &Feature, state: &State) -> Result<[f64; 2], FeatureError> {
+    let range = state.quantiles.get(&feature.name).map(|bounds| bounds.0.as_slice());
+    match range.ok_or_else(|| feature.error("it was not fitted"))? {
+        [] => Ok([0.0, 0.0]),
+        [least, most] if least <= most => Ok([*least, *most]),
+        _ => Err(feature.error("its range is not two numbers in order")),
     }
 }
 

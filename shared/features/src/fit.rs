@@ -74,6 +74,14 @@ impl Fitter {
                     let sums = entry(&mut self.sums, &feature.name);
                     finite(&value).into_iter().for_each(|number| sums.add(log(number)));
                 }
+                Kind::BoundedLogNumber => {
+                    let sums = entry(&mut self.sums, &feature.name);
+                    let range = entry(&mut self.samples, &feature.name);
+                    if let Some(number) = finite(&value).map(log) {
+                        sums.add(number);
+                        widen(range, number);
+                    }
+                }
                 Kind::StandardNumber => {
                     let sums = entry(&mut self.sums, &feature.name);
                     finite(&value).into_iter().for_each(|number| sums.add(number));
@@ -101,6 +109,12 @@ impl Fitter {
                     let samples = self.samples.remove(&feature.name).unwrap_or_default();
                     let bounds = Bounds(quantiles(samples, buckets));
                     state.quantiles.insert(feature.name.clone(), bounds);
+                }
+                Kind::BoundedLogNumber => {
+                    let sums = self.sums.remove(&feature.name).unwrap_or_default();
+                    state.moments.insert(feature.name.clone(), sums.moments());
+                    let range = self.samples.remove(&feature.name).unwrap_or_default();
+                    state.quantiles.insert(feature.name.clone(), Bounds(range));
                 }
                 Kind::LogNumber | Kind::StandardNumber => {
                     let sums = self.sums.remove(&feature.name).unwrap_or_default();
@@ -226,6 +240,7 @@ fn check_form(feature: &Feature, value: &Value<'_>) -> Result<(), FeatureError> 
             Kind::QuantileBuckets { .. }
             | Kind::Boundaries { .. }
             | Kind::LogNumber
+            | Kind::BoundedLogNumber
             | Kind::StandardNumber,
             value,
         ) => (matches!(value, Value::Number(_)), "a number"),
@@ -263,4 +278,12 @@ fn most_frequent<K: Clone + Ord>(counts: &HashMap<K, u64>, maximum: usize, minim
     let mut entries: Vec<_> = counts.iter().filter(|(_, count)| **count >= minimum).collect();
     entries.sort_by_key(|(key, count)| (Reverse(**count), *key));
     entries.into_iter().take(maximum).map(|(key, _)| key.clone()).collect()
+}
+
+/// Keeps the least and the greatest number.
+fn widen(range: &mut Vec<f64>, number: f64) {
+    match range.as_mut_slice() {
+        [least, most] => (*least, *most) = (least.min(number), most.max(number)),
+        _ => range.extend([number, number]),
+    }
 }

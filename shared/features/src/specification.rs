@@ -53,6 +53,9 @@ pub enum Kind {
     Boundaries { bounds: Vec<f64> },
     /// ln(1 + x) with training's mean 0 and deviation 1; negative numbers count as 0.
     LogNumber,
+    /// The same within the range of training, for what grows with time: a number beyond all that was
+    /// learned from would be encoded as nothing that was.
+    BoundedLogNumber,
     /// The number with training's mean 0 and deviation 1.
     StandardNumber,
     /// Rows of the `length` most recent ids, newest first.
@@ -70,7 +73,11 @@ impl Kind {
     pub(crate) fn has_table(&self) -> bool {
         !matches!(
             self,
-            Self::OneHot { .. } | Self::LogNumber | Self::StandardNumber | Self::DenseVector { .. }
+            Self::OneHot { .. }
+                | Self::LogNumber
+                | Self::BoundedLogNumber
+                | Self::StandardNumber
+                | Self::DenseVector { .. }
         )
     }
 }

@@ -239,6 +239,22 @@ fn numbers_are_standardised_by_training() {
             (Owned::Number(-5.0), &[-1.0]),
         ],
     );
+    let bounded =
+        fit("kind = \"bounded-log-number\"", vec![Owned::Number(0.0), Owned::Number(e * e - 1.0)]);
+    check_dense(
+        &bounded,
+        vec![
+            (Owned::Number(0.0), &[-1.0]),
+            (Owned::Number(e - 1.0), &[0.0]),
+            (Owned::Number(e.powi(3) - 1.0), &[1.0]),
+            (Owned::Number(f64::INFINITY), &[1.0]),
+            (Owned::Number(-5.0), &[-1.0]),
+            (Owned::Number(f64::NAN), &[0.0]),
+            (Owned::Missing, &[0.0]),
+        ],
+    );
+    let never = fit("kind = \"bounded-log-number\"", vec![Owned::Missing]);
+    check_dense(&never, vec![(Owned::Missing, &[0.0]), (Owned::Number(7.0), &[0.0])]);
     let constant = fit("kind = \"standard-number\"", vec![Owned::Number(3.0); 4]);
     check_dense(&constant, vec![(Owned::Number(3.0), &[0.0]), (Owned::Number(4.0), &[1.0])]);
 }

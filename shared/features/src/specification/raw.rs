@@ -95,6 +95,7 @@ fn take_kind(raw: &mut RawFeature) -> Result<Kind, String> {
         }
         "boundaries" => Kind::Boundaries { bounds: ascending(raw.bounds.take())? },
         "log-number" => Kind::LogNumber,
+        "bounded-log-number" => Kind::BoundedLogNumber,
         "standard-number" => Kind::StandardNumber,
         "item-sequence" => {
             Kind::ItemSequence { length: positive("length", raw.length.take(), CELLS)? }
@@ -224,6 +225,7 @@ impl RawFeature {
                 "boundaries"
             }
             Kind::LogNumber => "log-number",
+            Kind::BoundedLogNumber => "bounded-log-number",
             Kind::StandardNumber => "standard-number",
             Kind::ItemSequence { length } => {
                 self.length = Some(length);

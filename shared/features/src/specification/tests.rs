@@ -27,6 +27,7 @@ fn every_kind_is_read() {
         ("kind = \"quantile-buckets\"\nbuckets = 4", Kind::QuantileBuckets { buckets: 4 }),
         ("kind = \"boundaries\"\nbounds = [-1, 2.5]", Kind::Boundaries { bounds: vec![-1.0, 2.5] }),
         ("kind = \"log-number\"", Kind::LogNumber),
+        ("kind = \"bounded-log-number\"", Kind::BoundedLogNumber),
         ("kind = \"standard-number\"", Kind::StandardNumber),
         ("kind = \"item-sequence\"\nlength = 9", Kind::ItemSequence { length: 9 }),
         ("kind = \"dense-vector\"\ndimension = 7", Kind::DenseVector { dimension: 7 }),
