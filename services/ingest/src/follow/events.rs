@@ -219,8 +219,9 @@ fn unknown(raw: u8, flags: u16) -> Step {
     match raw {
         // Heartbeats of a newer form and tagged identifiers, of MySQL.
         41 | 42 => Step::Other,
-        // Annotations, checkpoints, identifiers and their lists, of MariaDB.
-        160..=163 => Step::Other,
+        // Annotations, checkpoints, identifiers and their lists, and that the file is encrypted, which
+        // what is sent is not; of MariaDB.
+        160..=164 => Step::Other,
         _ if flags & IGNORABLE != 0 => Step::Other,
         _ => Step::Impossible(format!("it has an event of the unknown type {raw}")),
     }
