@@ -23,9 +23,9 @@ pub(crate) fn effect(
     let words = inner(&words);
     let mut rest = words.iter().map(String::as_str).peekable();
     let is_ours = |at: usize| names(words, at, default, database, table);
-    let is =
-        |at: usize, name: &str| words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
-    let has = |pair: [&str; 2]| (0..words.len()).any(|at| is(at, pair[0]) && is(at + 1, pair[1]));
+    let has = |pair: [&str; 2]| {
+        (0..words.len()).any(|at| is(words, at, pair[0]) && is(words, at + 1, pair[1]))
+    };
     let mentioned = || (0..words.len()).any(is_ours);
     match rest.next()?.to_ascii_uppercase().as_str() {
         "TRUNCATE" => {
@@ -42,8 +42,10 @@ pub(crate) fn effect(
             }
             _ => None,
         },
-        "CREATE" if is(1, "TEMPORARY") => None,
-        "CREATE" if is(1, "OR") && is(3, "TABLE") => mentioned().then_some(Effect::Emptied),
+        "CREATE" if is(words, 1, "TEMPORARY") => None,
+        "CREATE" if is(words, 1, "OR") && is(words, 3, "TABLE") => {
+            mentioned().then_some(Effect::Emptied)
+        }
         "ALTER" if REFILLS.into_iter().any(has) => mentioned().then_some(Effect::Emptied),
         "ALTER" | "RENAME" | "CREATE" => mentioned().then_some(Effect::Altered),
         "INSERT" | "UPDATE" | "DELETE" | "REPLACE" | "LOAD" | "WITH" => {
@@ -64,26 +66,26 @@ const REFILLS: [[&str; 2]; 5] = [
 
 /// The statement of MariaDB's `SET STATEMENT variable = value FOR statement`.
 fn inner(words: &[String]) -> &[String] {
-    let is =
-        |at: usize, name: &str| words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
     let begin = words.iter().position(|word| word.eq_ignore_ascii_case("FOR"));
     match begin {
-        Some(begin) if is(0, "SET") && is(1, "STATEMENT") => &words[begin + 1..],
+        Some(begin) if is(words, 0, "SET") && is(words, 1, "STATEMENT") => &words[begin + 1..],
         _ => words,
     }
 }
 
 /// Whether the words from `at` on name the table: `table`, or `database`.`table`.
 fn names(words: &[String], at: usize, default: &str, database: &str, table: &str) -> bool {
-    let word = |at: usize| words.get(at).map(String::as_str);
-    let is = |at: usize, name: &str| word(at).is_some_and(|word| word.eq_ignore_ascii_case(name));
-    match word(at + 1) {
-        Some(".") => is(at, database) && is(at + 2, table),
-        _ => {
-            let qualified = at.checked_sub(1).is_some_and(|before| word(before) == Some("."));
-            !qualified && is(at, table) && default == database
+    match is(words, at + 1, ".") {
+        true => is(words, at, database) && is(words, at + 2, table),
+        false => {
+            let qualified = at.checked_sub(1).is_some_and(|before| is(words, before, "."));
+            !qualified && is(words, at, table) && default == database
         }
     }
+}
+
+fn is(words: &[String], at: usize, name: &str) -> bool {
+    words.get(at).is_some_and(|word| word.eq_ignore_ascii_case(name))
 }
 
 /// The words and dots of a statement, without comments, texts and other signs.

@@ -31,6 +31,11 @@ pub enum IngestError {
     Refused(String, #[source] CallError),
     #[error("file {} cannot be used", path.display())]
     File { path: PathBuf, source: std::io::Error },
+    #[error(
+        "what was known of the tables, {}, cannot be read: take a new snapshot (`ingest snapshot`)",
+        .0.display()
+    )]
+    Remembered(PathBuf, #[source] serde_json::Error),
     #[error("another ingest uses the folder {}: stop that one, or set another `data`", .0.display())]
     FolderInUse(PathBuf),
     #[error(transparent)]

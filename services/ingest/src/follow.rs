@@ -55,6 +55,7 @@ pub(crate) async fn run(
         deleted_users: HashSet::new(),
         committed: None,
         stored_at: now,
+        begun_at: now,
         touched: false,
     };
     follower.run().await
@@ -78,6 +79,8 @@ struct Follower<'a, 'b> {
     /// When the last transaction was committed.
     committed: Option<Timestamp>,
     stored_at: Instant,
+    /// When the beginning of the transaction that is being read was.
+    begun_at: Instant,
     /// Rows that are followed came in the transaction that is being read.
     touched: bool,
 }
@@ -98,7 +101,8 @@ impl Follower<'_, '_> {
             // other tables, does not hold up what was committed before it.
             let full = self.batch.changes.len() >= MOST - 1 || self.batch.letters.len() >= MOST;
             let waits = self.within && !self.batch.is_empty();
-            if full || (waits && self.stored_at.elapsed() >= PATIENCE) {
+            let since = self.begun_at.max(self.stored_at);
+            if full || (waits && since.elapsed() >= PATIENCE) {
                 self.flush().await?;
             }
             self.session.keep_alive().await?;
@@ -107,7 +111,10 @@ impl Follower<'_, '_> {
 
     async fn take(&mut self, step: Step) -> Result<(), IngestError> {
         match step {
-            Step::Begin => (self.within, self.touched) = (true, false),
+            Step::Begin => {
+                (self.within, self.touched) = (true, false);
+                self.begun_at = Instant::now();
+            }
             Step::RolledBack { .. } if self.touched => {
                 let reason = "a transaction was rolled back whose rows are in it, because it also \
                               changed a table that knows no transactions";

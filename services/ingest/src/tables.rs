@@ -96,8 +96,7 @@ impl Tables {
             text => text.map_err(at(&self.memory))?,
         };
         let remembered: Vec<Remembered<Table>> = serde_json::from_slice(&text)
-            .map_err(std::io::Error::from)
-            .map_err(at(&self.memory))?;
+            .map_err(|error| IngestError::Remembered(self.memory.clone(), error))?;
         for Remembered { table, stale } in remembered {
             let mapped = Mapped::of(&self.mapping, &table.name);
             let Some((mapped, followed)) = mapped.zip(self.followed.get_mut(&table.name)) else {

@@ -10,7 +10,7 @@ use crate::exact;
 pub(crate) struct State {
     /// By table.
     pub(crate) vocabularies: BTreeMap<String, Vocabulary>,
-    /// By feature.
+    /// By feature; of a bounded number, its least and its greatest.
     pub(crate) quantiles: BTreeMap<String, Bounds>,
     /// By feature.
     pub(crate) moments: BTreeMap<String, Moments>,

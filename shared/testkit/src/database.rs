@@ -1,11 +1,6 @@
 mod product;
 
-use std::{
-    env, fs,
-    ops::RangeInclusive,
-    path::{Path, PathBuf},
-    time::Duration,
-};
+use std::{env, fs, ops::RangeInclusive, path::PathBuf, time::Duration};
 
 use anyhow::{Context, bail, ensure};
 use tokio::{
@@ -13,7 +8,7 @@ use tokio::{
     time::{Instant, sleep},
 };
 
-use crate::{Process, TestFolder, free_port};
+use crate::{Process, TestFolder, copy_folder, free_port};
 pub use product::Product;
 
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -43,7 +38,7 @@ impl Database {
         let folder = TestFolder::new("database");
         let template = template(&product).await?;
         let data = folder.join("data");
-        copy(&template, &data).context("the empty database cannot be copied")?;
+        copy_folder(&template, &data).context("the empty database cannot be copied")?;
         fs::write(folder.join("init.sql"), ACCOUNT)?;
         fs::create_dir(folder.join("tmp"))?;
         let options: Vec<String> = options.iter().map(|option| (*option).to_owned()).collect();
@@ -171,17 +166,4 @@ pub fn insert_statement(
 ) -> String {
     let rows: Vec<String> = numbers.map(|number| format!("({})", row(number))).collect();
     format!("INSERT INTO {into} VALUES {}", rows.join(", "))
-}
-
-fn copy(from: &Path, to: &Path) -> std::io::Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &target)?,
-            false => drop(fs::copy(entry.path(), target)?),
-        }
-    }
-    Ok(())
 }

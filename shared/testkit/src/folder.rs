@@ -1,4 +1,5 @@
 use std::{
+    fs,
     path::{Path, PathBuf},
     thread,
 };
@@ -35,4 +36,18 @@ impl Drop for TestFolder {
             eprintln!("the test's files are kept in {}", folder.keep().display());
         }
     }
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy_folder(from: &Path, to: &Path) -> std::io::Result<()> {
+    fs::create_dir_all(to)?;
+    for entry in fs::read_dir(from)? {
+        let entry = entry?;
+        let target = to.join(entry.file_name());
+        match entry.file_type()?.is_dir() {
+            true => copy_folder(&entry.path(), &target)?,
+            false => drop(fs::copy(entry.path(), target)?),
+        }
+    }
+    Ok(())
 }

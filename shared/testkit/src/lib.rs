@@ -18,7 +18,7 @@ mod wait;
 pub use bundle::{DIAGONAL, TinyBundle, bookmarks, golden, of_genre, six_vectors};
 pub use database::{Database, Product, insert_statement};
 pub use feature::FakeFeature;
-pub use folder::TestFolder;
+pub use folder::{TestFolder, copy_folder};
 pub use ports::{free_port, free_ports};
 pub use process::Process;
 pub use proxy::{Mode, Proxy};

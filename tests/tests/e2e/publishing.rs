@@ -5,6 +5,7 @@ use std::{fs, path::Path, thread, time::Duration};
 use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use tributary_e2e::Mesh;
+use tributary_testkit::copy_folder;
 
 #[test]
 fn a_corrupt_bundle_is_refused_and_a_good_one_swapped_in_and_rolled_back() -> Result<()> {
@@ -49,7 +50,7 @@ fn force(store: &Path, id: &str) -> Result<()> {
 /// Copies a bundle under another id, its manifest and hash included.
 fn copy_bundle(store: &Path, from: &str, id: &str) -> Result<String> {
     let (source, target) = (store.join("bundles").join(from), store.join("bundles").join(id));
-    copy(&source, &target)?;
+    copy_folder(&source, &target)?;
     let manifest = fs::read_to_string(source.join("manifest.json"))?.replace(from, id);
     fs::write(target.join("manifest.json"), &manifest)?;
     let digest = sha256(&target.join("manifest.json"))?;
@@ -60,19 +61,6 @@ fn copy_bundle(store: &Path, from: &str, id: &str) -> Result<String> {
 fn sha256(file: &Path) -> Result<String> {
     let text = tributary_e2e::run(std::process::Command::new("sha256sum").arg(file))?;
     Ok(text.split_whitespace().next().context("a digest")?.to_owned())
-}
-
-fn copy(from: &Path, to: &Path) -> Result<()> {
-    fs::create_dir_all(to)?;
-    for entry in fs::read_dir(from)? {
-        let entry = entry?;
-        let target = to.join(entry.file_name());
-        match entry.file_type()?.is_dir() {
-            true => copy(&entry.path(), &target)?,
-            false => drop(fs::copy(entry.path(), target)?),
-        }
-    }
-    Ok(())
 }
 
 /// Flips one bit in the middle.

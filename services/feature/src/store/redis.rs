@@ -396,6 +396,7 @@ impl Shared {
     }
 }
 
+/// Finishes what dead replicas of `feature` have left, for as long as the store is open.
 async fn sweep(shared: Arc<Shared>, every: Duration) {
     // Replicas that were started together do not sweep together.
     sleep(every.mul_f64(rand::random())).await;

@@ -143,8 +143,8 @@ async fn a_sentinel_puts_another_master_in_place() {
     check(&store, &(1..11).collect()).await;
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
+/// A store of 100 events that every replica of Redis has, and which master has the logs.
+async fn on_a_cluster() -> (RedisCluster, RedisConfig, Store, usize) {
     let mut cluster = RedisCluster::start().await;
     let config = RedisConfig {
         mode: RedisMode::Cluster,
@@ -158,6 +158,12 @@ async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
     for index in 0..3 {
         cluster.master(index).command(&["WAIT", "1", "1000"]).await;
     }
+    (cluster, config, store, master)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
+    let (mut cluster, config, store, master) = on_a_cluster().await;
     // Users of other masters reach their outboxes, but not the log.
     cluster.master(master).kill_9().await;
     let refused = record(&store, 101..201).await.unwrap_err();
@@ -176,19 +182,7 @@ async fn a_cluster_heals_when_masters_die_and_the_sweeper_finishes() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_master_that_falls_silent_is_given_up_once_another_has_its_place() {
-    let mut cluster = RedisCluster::start().await;
-    let config = RedisConfig {
-        mode: RedisMode::Cluster,
-        urls: cluster.urls(),
-        partitions: 64,
-        ..RedisConfig::default()
-    };
-    let store = Store::redis(&config, Retention::default()).await.unwrap();
-    record(&store, 1..101).await.unwrap();
-    let master = cluster.master_of("t1:{log}:n").await;
-    for index in 0..3 {
-        cluster.master(index).command(&["WAIT", "1", "1000"]).await;
-    }
+    let (mut cluster, _config, store, master) = on_a_cluster().await;
     // Its connections stay open: nothing but time tells that it is gone.
     cluster.master(master).freeze().await;
     let refused = record(&store, 101..201).await.unwrap_err();

@@ -39,7 +39,8 @@ impl Server {
         let version = value("version");
         let is_mariadb = version.to_ascii_lowercase().contains("mariadb");
         let database: Option<String> = conn.query_first("SELECT DATABASE()").await?;
-        let database = database.unwrap_or_default();
+        let none = || SourceError::Settings("the connection has no database".to_owned());
+        let database = database.ok_or_else(none)?;
         Ok(Self { is_mariadb, version, identity, database, cascades_silently })
     }
 

@@ -6,7 +6,6 @@ mod trial;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
-use spread::Spread;
 use tributary_e2e::{Mesh, connect, home_with_store, illustrations, sample_data};
 
 const TRIALS: u64 = 200;
@@ -27,18 +26,7 @@ async fn main() -> Result<()> {
     let clients = trial::Clients::connect(&mesh).await?;
     mesh.await_ingest().await?;
 
-    let mut spreads = [
-        Spread::new("bookmark → the user's list is another one"),
-        Spread::new("new item → found by search"),
-        Spread::new("new item → in an exploration slot"),
-        Spread::new("deletion → out of search and lists"),
-    ];
-    for number in 0..trials {
-        let times = clients.trial(&mut sql, number).await?;
-        for (spread, time) in spreads.iter_mut().zip(times) {
-            spread.add(time);
-        }
-    }
+    let spreads = clients.trials(&mut sql, trials).await?;
     spread::print(&spreads, trials);
     tokio::task::block_in_place(|| mesh.stop())?;
     Ok(())

@@ -12,6 +12,8 @@ use tributary_proto::{
     recall::v1::{SearchRequest, search_service_client::SearchServiceClient},
 };
 
+use crate::spread::Spread;
+
 const LIMIT: Duration = Duration::from_secs(5);
 const PAUSE: Duration = Duration::from_millis(3);
 /// MovieLens 100K has users 1 to 943; new items lie beyond all others.
@@ -29,8 +31,25 @@ impl Clients {
         Ok(Self { gateway: mesh.gateway().await?, search: mesh.search().await? })
     }
 
+    /// The times of that many trials.
+    pub(crate) async fn trials(&self, sql: &mut Conn, count: u64) -> Result<[Spread; 4]> {
+        let mut spreads = [
+            Spread::new("bookmark → the user's list is another one"),
+            Spread::new("new item → found by search"),
+            Spread::new("new item → in an exploration slot"),
+            Spread::new("deletion → out of search and lists"),
+        ];
+        for number in 0..count {
+            let times = self.trial(sql, number).await?;
+            for (spread, time) in spreads.iter_mut().zip(times) {
+                spread.add(time);
+            }
+        }
+        Ok(spreads)
+    }
+
     /// Times of a bookmark, of a new item in search and in a list, and of its deletion.
-    pub(crate) async fn trial(&self, sql: &mut Conn, number: u64) -> Result<[Option<Duration>; 4]> {
+    async fn trial(&self, sql: &mut Conn, number: u64) -> Result<[Option<Duration>; 4]> {
         let user = 1 + number * 37 % USERS;
         let before = self.list(user).await?;
         let chosen = before.items.get(3).context("a list of at least four items")?.item_id;
